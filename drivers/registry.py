@@ -1,0 +1,53 @@
+"""
+Finds every device file. No list is edited; no driver may be quietly missing.
+
+Third-party drivers come by the entry point group `vitals_gateway.drivers`, each naming a Driver. Two drivers with one
+name, or a file that does not import, stop the start: first-wins would let a stranger's file read a patient's cuff.
+"""
+
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+import drivers.devices
+from drivers.contract import Driver
+from gateway.core.errors import NotThere
+
+ENTRY_POINTS = "vitals_gateway.drivers"
+
+
+@cache
+def find() -> dict[str, Driver]:
+    """Every driver by name, in order of name."""
+    table: dict[str, Driver] = {}
+    for driver in [*_own(), *_third_party()]:
+        if driver.name in table:
+            raise NotThere(f"Two drivers are named {driver.name}; remove one of them.")
+        table[driver.name] = driver
+    return dict(sorted(table.items()))
+
+
+def named(name: str) -> Driver:
+    """One driver, without importing the others where its file carries its name; raises NotThere."""
+    try:
+        module = import_module(f"drivers.devices.{name.replace('-', '_')}")
+    except ModuleNotFoundError:
+        module = None
+    if module is not None and module.DRIVER.name == name:
+        found: Driver = module.DRIVER
+        return found
+    if name not in find():
+        raise NotThere(f"There is no driver named {name}; `vitals-gateway drivers` lists them.")
+    return find()[name]
+
+
+def _own() -> Iterator[Driver]:
+    for info in pkgutil.iter_modules(drivers.devices.__path__):
+        yield import_module(f"drivers.devices.{info.name}").DRIVER
+
+
+def _third_party() -> Iterator[Driver]:
+    for entry in entry_points(group=ENTRY_POINTS):
+        yield entry.load()

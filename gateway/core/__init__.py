@@ -1,0 +1,1 @@
+"""The lowest floor: the words of the trade as types. Imports nothing of the project but itself."""
