@@ -1,4 +1,4 @@
-"""What leaves the hub and what comes back: Batch and Outcome. Shared by buffer and uploader, which know not each other."""
+"""What leaves the hub and what comes back. Shared by buffer and uploader, which do not know each other."""
 
 from dataclasses import dataclass
 from enum import StrEnum
