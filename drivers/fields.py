@@ -6,6 +6,8 @@ No decoder indexes bytes, computes offsets or checks lengths; native-endian read
 """
 
 from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.core.errors import BadValue, Leftover, Truncated
 from gateway.core.observation import Absent, Kind, Measured, Observation, Unit, Why
@@ -26,6 +28,19 @@ _FLOAT_SPECIAL = {
     0x00800002: Why.BELOW_RANGE,
     0x00800001: Why.RESERVED,
 }
+# A clinic's devices repeat a few hundred values, and a value is frozen: one object serves every frame. About 1 MB full.
+_VALUES_KEPT = 4096
+
+
+class Stamp(NamedTuple):
+    """A device's clock as a frame gives it: None where it was never set; `status` says where it is no date at all."""
+
+    time: DeviceTime | None = None
+    status: tuple[str, ...] = ()
+
+
+UNSTAMPED = Stamp()
+BROKEN_CLOCK = Stamp(None, ("device_time_invalid",))
 
 
 class Fields:
@@ -41,14 +56,20 @@ class Fields:
         """The next `size` bytes; raises Truncated."""
         end = self._at + size
         if end > len(self._frame):
-            raise Truncated(f"The frame ends after {len(self._frame)} bytes; at least {end} were expected.")
+            raise self._short(end)
         piece = self._frame[self._at : end]
         self._at = end
         return piece
 
     def u8(self) -> int:
         """One byte, 0 to 255."""
-        return self.take(1)[0]
+        at = self._at
+        try:
+            value = self._frame[at]
+        except IndexError:
+            raise self._short(at + 1) from None
+        self._at = at + 1
+        return value
 
     def s8(self) -> int:
         """One byte, -128 to 127."""
@@ -56,7 +77,13 @@ class Fields:
 
     def u16le(self) -> int:
         """Two bytes, low byte first."""
-        return int.from_bytes(self.take(2), "little")
+        at = self._at
+        try:
+            value = self._frame[at] | self._frame[at + 1] << 8
+        except IndexError:
+            raise self._short(at + 2) from None
+        self._at = at + 2
+        return value
 
     def u16be(self) -> int:
         """Two bytes, high byte first."""
@@ -80,29 +107,34 @@ class Fields:
 
     def sfloat(self) -> Decimal | Why:
         """IEEE 11073 SFLOAT: 12-bit mantissa, 4-bit exponent, both two's complement."""
-        raw = self.u16le()
-        if raw in _SFLOAT_SPECIAL:
-            return _SFLOAT_SPECIAL[raw]
-        return _scaled(raw & 0x0FFF, 12, raw >> 12, 4)
+        return _sfloat(self.u16le())
 
     def float32(self) -> Decimal | Why:
         """IEEE 11073 FLOAT: 24-bit mantissa, 8-bit exponent, both two's complement."""
-        raw = self.u32le()
-        if raw in _FLOAT_SPECIAL:
-            return _FLOAT_SPECIAL[raw]
-        return _scaled(raw & 0x00FFFFFF, 24, raw >> 24, 8)
+        return _float32(self.u32le())
 
-    def date_time(self) -> DeviceTime | None:
-        """
-        GATT Date Time (0x2A08): year, month, day, hour, minute, second in 7 bytes, no zone.
+    def sfloat_of(self, kind: Kind, unit: Unit) -> Observation:
+        """An SFLOAT as what was seen of `kind`."""
+        return _sfloat_seen(kind, self.u16le(), unit)
 
-        None where year, month or day is 0, which the GSS defines as "not known". Raises BadValue for no date.
-        """
+    def sfloat_be_of(self, kind: Kind, unit: Unit) -> Observation:
+        """As `sfloat_of`, high byte first: no SIG service has it, some cuffs do."""
+        return _sfloat_seen(kind, self.u16be(), unit)
+
+    def date_time(self) -> Stamp:
+        """GATT Date Time (0x2A08): year, month, day, hour, minute, second in 7 bytes, no zone."""
         year = self.u16le()
         month, day, hour, minute, second = self.take(5)
-        if 0 in (year, month, day):
-            return None
-        return DeviceTime.civil(year, month, day, hour, minute, second)
+        return civil(year, month, day, hour, minute, second)
+
+    def text(self) -> str:
+        """UTF-8 up to a zero byte, which is read too; raises Truncated without one, BadValue for what is no text."""
+        raw = self._frame[self._at :].partition(b"\0")[0]
+        self.take(len(raw) + 1)
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise BadValue("The frame's text is not UTF-8.") from error
 
     def left(self) -> int:
         """How many bytes follow."""
@@ -117,17 +149,42 @@ class Fields:
         if self.left():
             raise Leftover(f"{self.left()} bytes follow the last field of the frame.")
 
+    def _short(self, end: int) -> Truncated:
+        return Truncated(f"The frame ends after {len(self._frame)} bytes; at least {end} were expected.")
+
+
+def civil(year: int, month: int, day: int, hour: int, minute: int, second: int = 0) -> Stamp:
+    """
+    A device's civil time.
+
+    Year, month or day 0 is "not known" (GSS, Date Time). A date that does not exist (month 13) never costs the
+    reading beside it: the time is left out and the status says why.
+    """
+    if not (year and month and day):
+        return UNSTAMPED
+    try:
+        return Stamp(DeviceTime.civil(year, month, day, hour, minute, second))
+    except BadValue:
+        return BROKEN_CLOCK
+
 
 def observe(kind: Kind, value: Decimal | Why, unit: Unit) -> Observation:
     """A value as Measured, a special as Absent."""
     return Absent(kind, value) if isinstance(value, Why) else Measured(kind, value, unit)
 
 
-def step(raw: int, scale: str) -> Decimal:
+@lru_cache(maxsize=_VALUES_KEPT)
+def counted(kind: Kind, raw: int, unit: Unit, scale: str = "1") -> Measured:
     """An integer in steps of `scale`, exactly: 14000 in steps of "0.005" is 70.000."""
+    return Measured(kind, step(raw, scale), unit)
+
+
+def step(raw: int, scale: str) -> Decimal:
+    """An integer in steps of `scale` as a number."""
     return raw * Decimal(scale)
 
 
+@lru_cache(maxsize=_VALUES_KEPT)
 def flags(value: int, names: tuple[str | None, ...]) -> tuple[str, ...]:
     """The names of the set bits, lowest first; bits without a name are reserved and ignored."""
     return tuple(name for bit, name in enumerate(names) if name and value >> bit & 1)
@@ -139,6 +196,19 @@ def from_hex(text: str) -> bytes:
         return bytes.fromhex(text)
     except ValueError as error:
         raise BadValue("The frame is not written in hex digits.") from error
+
+
+def _sfloat(raw: int) -> Decimal | Why:
+    return _SFLOAT_SPECIAL.get(raw) or _scaled(raw & 0x0FFF, 12, raw >> 12, 4)
+
+
+def _float32(raw: int) -> Decimal | Why:
+    return _FLOAT_SPECIAL.get(raw) or _scaled(raw & 0x00FFFFFF, 24, raw >> 24, 8)
+
+
+@lru_cache(maxsize=_VALUES_KEPT)
+def _sfloat_seen(kind: Kind, raw: int, unit: Unit) -> Observation:
+    return observe(kind, _sfloat(raw), unit)
 
 
 def _scaled(mantissa: int, mantissa_bits: int, exponent: int, exponent_bits: int) -> Decimal:
