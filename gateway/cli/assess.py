@@ -71,5 +71,5 @@ def _page(bundle: Bundle, result: Assessment) -> str:
         *[("Look at", reason) for reason in result.reasons],
     ]
     rejected = [f"  {number:>5}  {reason}" for reason, number in sorted(Counter(result.rejected).items())]
-    head = ["", "Not counted, by reason:"] if rejected else ["", "Every reading counted."] if bundle.readings else []
+    head = ["", "Readings that do not qualify, by reason:"] if rejected else ["", "Every reading qualifies."] if bundle.readings else []
     return "\n".join([*(f"{name:<16}{text}" for name, text in rows), *head, *rejected])

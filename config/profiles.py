@@ -1,0 +1,64 @@
+"""
+The dated rule profiles and the regulatory catalogue that come with the program.
+
+`config/rules/<name>.toml` is one profile, `config/devices.toml` the catalogue. Both are data with sources; a mistake in
+them is a mistake in the installation and stops the command.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from gateway.core.errors import ConfigInvalid
+from gateway.core.reading import Metric
+from gateway.core.rules import Band, Minimum, Program, Rules
+
+# The profile a reading is judged by where its patient's enrolment names none.
+DEFAULT = "us-medicare-2026"
+
+
+@cache
+def profiles() -> Mapping[str, Rules]:
+    """Every profile by name, in order of name; raises ConfigInvalid with a sentence for each that cannot be read."""
+    found: dict[str, Rules] = {}
+    mistakes: list[str] = []
+    files = (file for file in resources.files("config").joinpath("rules").iterdir() if file.name.endswith(".toml"))
+    for file in sorted(files, key=lambda file: file.name):
+        try:
+            rules = read_profile(file.read_text("utf-8"))
+        except ValueError as error:
+            mistakes.append(f"The rule profile {file.name} cannot be used: {error}; install the program again.")
+        else:
+            found[rules.name] = rules
+    if mistakes:
+        raise ConfigInvalid(mistakes)
+    return found
+
+
+def read_profile(text: str) -> Rules:
+    """A profile from its TOML; raises ValueError with what is wrong."""
+    try:
+        table = tomllib.loads(text)
+        return _rules(table)
+    except KeyError as error:
+        raise ValueError(f"{error.args[0]} is missing") from error
+    except TypeError as error:
+        raise ValueError("a value is of the wrong type") from error
+
+
+def _rules(table: dict[str, Any]) -> Rules:
+    return Rules(
+        name=table["name"],
+        title=table["title"],
+        program=Program(table["program"]),
+        metric=Metric(table["metric"]),
+        self_report_counts=table["self_report_counts"],
+        period_days=table["period_days"],
+        future_tolerance_s=table["future_tolerance_s"],
+        bands=tuple(Band(b["code"], b["days_min"], b["days_max"], b["since"]) for b in table["band"]),
+        setup_code=table["setup"]["code"],
+        setup_minimum=tuple(Minimum(m["since"], m["days"]) for m in table["setup"]["minimum"]),
+        check_days=tuple(table["check_days"]),
+    )
