@@ -15,7 +15,7 @@ LAWS = {
         r"(?<![\w.])/(?:work|root|Users)/|/home/(?![$<])\w|/opt/(?:pypi|wheels)"
     ),
     "the host of a package registry": re.compile(
-        r"pythonhosted\.|pypi\.org|piwheels\.|npmjs\.|crates\.io|(?<!no-emit-)index-url"
+        r"pythonhosted\.|pypi\.org|piwheels\.|npmjs\.|crates\.io|^ *--(?:extra-)?index-url"
     ),
     "a key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,}|\bxox[bp]-\w+"),
 }
