@@ -10,12 +10,33 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import NoReturn
 
 import drivers.devices
-from drivers.contract import Driver
-from gateway.core.errors import NotThere
+from drivers.contract import PAYLOAD, Driver, Form, Grade, Link
+from gateway.core.errors import NotThere, UnknownLayout
+from gateway.core.reading import Frame
 
 ENTRY_POINTS = "vitals_gateway.drivers"
+
+
+def _no_topic(_frame: Frame) -> NoReturn:
+    raise UnknownLayout("No configured topic matches this message; add one with its driver, or stop its sender.")
+
+
+# What a transport names where no configured driver is responsible, such as a message a broker still held under a
+# filter since taken out: it reads nothing, so intake keeps the frame aside with this reason. Not in the catalogue.
+UNROUTED = Driver(
+    name="unrouted",
+    version=1,
+    link=Link.MQTT,
+    sources={PAYLOAD: _no_topic},
+    models=(),
+    reads=(),
+    grade=Grade.D,
+    documented="reads nothing",
+    form=Form.TEXT,
+)
 
 
 @cache
@@ -31,6 +52,8 @@ def find() -> dict[str, Driver]:
 
 def named(name: str) -> Driver:
     """One driver, without importing the others where its file carries its name; raises NotThere."""
+    if name == UNROUTED.name:
+        return UNROUTED
     try:
         module = import_module(f"drivers.devices.{name.replace('-', '_')}")
     except ModuleNotFoundError:
