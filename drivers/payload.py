@@ -8,16 +8,30 @@ fractions come as Decimal. Nothing is guessed and nothing is converted.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from gateway.core.errors import BadValue, Truncated, UnknownLayout
+from gateway.core.reading import Frame, Sample
+from gateway.core.time import DeviceTime
 
 # Far above any hub's message; a larger one is kept aside unread (see gateway.intake).
 PAYLOAD_BYTES_MAX = 262_144
-_DECIMAL = re.compile(r"[+-]?\d{1,18}(\.\d{1,12})?")
+# A number as makers spell it in text: "72.00", "-4". No exponent, no spaces, no words.
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
+# RFC 3339, where seconds and offset may be left out: what datetime.fromisoformat takes beyond it, no hub sends.
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+_IDENTITY_MAX = 128
+_SLOT_MAX = 255
+# The same bounds as gateway.core.observation.Measured.
+_DIGITS_MAX = 18
+_EXPONENT_MAX = 12
 _MISSING = object()
+
+Meaning = TypeVar("Meaning")
 
 
 class Node:
@@ -35,6 +49,10 @@ class Node:
         if found is None:
             raise Truncated(f"The message has no {self._join(key)}.")
         return found
+
+    def __contains__(self, key: str) -> bool:
+        """Whether an object has this field, with a value other than null."""
+        return self.maybe(key) is not None
 
     def maybe(self, key: str) -> "Node | None":
         """The field of an object; None where it is absent or null."""
@@ -63,41 +81,105 @@ class Node:
     def identifier(self) -> str:
         """As an identity: text or an integer, printable and at most 128 characters."""
         text = str(self.value) if _is_integer(self.value) else self.text()
-        if len(text) > 128 or not text.isprintable():
-            self._wrong("an identity of at most 128 printable characters")
+        if len(text) > _IDENTITY_MAX or not text.isprintable():
+            self._wrong(f"an identity of at most {_IDENTITY_MAX} printable characters")
         return text
 
     def number(self) -> Decimal:
-        """As a number, exactly; text that spells a plain decimal number counts as one."""
-        value = self.value
-        if isinstance(value, Decimal) or _is_integer(value):
-            return Decimal(value)
-        if isinstance(value, str) and _DECIMAL.fullmatch(value):
-            return Decimal(value)
-        return self._wrong("a number")
+        """As a JSON number, exactly."""
+        if not isinstance(self.value, Decimal) and not _is_integer(self.value):
+            self._wrong("a number")
+        number = Decimal(self.value)
+        exponent = number.as_tuple().exponent
+        # 1e999 is JSON; arithmetic with it overflows, and no device means it
+        if (
+            not isinstance(exponent, int)
+            or abs(exponent) > _EXPONENT_MAX
+            or len(number.as_tuple().digits) > _DIGITS_MAX
+        ):
+            self._wrong("a number a device can mean")
+        return number
+
+    def numeral(self) -> Decimal:
+        """As a JSON number, or text that spells a plain decimal one: for makers who send numbers as text."""
+        if isinstance(self.value, str) and _DECIMAL.fullmatch(self.value):
+            return Decimal(self.value)
+        return self.number()
 
     def integer(self) -> int:
-        """As a whole number; text that spells one counts."""
-        value = self.number()
-        if value != value.to_integral_value():
+        """As a JSON number without a fraction part."""
+        if not _is_integer(self.value):
+            self._wrong("a whole number")
+        return int(self.value)
+
+    def integer_numeral(self) -> int:
+        """As a whole number, or text that spells one."""
+        value = self.numeral()
+        if not isinstance(exponent := value.as_tuple().exponent, int) or exponent != 0:
             self._wrong("a whole number")
         return int(value)
 
-    def flag(self) -> bool:
-        """As true or false; 1, 0 and their text count."""
-        table = {True: True, False: False, "1": True, "0": False, "true": True, "false": False}
-        value = self.value.lower() if isinstance(self.value, str) else self.value
-        if isinstance(value, Decimal | list | dict) or value not in table:
-            self._wrong("true or false")
-        return table[value]
+    def slot(self) -> int:
+        """As a user's number on a shared device."""
+        value = self.integer()
+        if not 0 <= value <= _SLOT_MAX:
+            self._wrong(f"a user's number from 0 to {_SLOT_MAX}")
+        return value
 
-    def word(self, table: dict[str, Any]) -> Any:
+    def flag(self) -> bool:
+        """As true or false."""
+        if not isinstance(self.value, bool):
+            self._wrong("true or false")
+        return self.value
+
+    def bit(self) -> bool:
+        """As 0 or 1, or true or false: makers whose firmware and cloud differ send both."""
+        if _is_integer(self.value) and self.value in (0, 1):
+            return bool(self.value)
+        return self.flag()
+
+    def word(self, table: Mapping[str, Meaning]) -> Meaning:
         """What `table` holds for this text; raises BadValue for a word its maker does not use."""
         key = self.text()
         if key not in table:
             # the word itself stays in the frame: a foreign message may hold a name here
             raise BadValue(f"The message's {self.path} is none of {', '.join(sorted(table))}.")
         return table[key]
+
+    def code(self, table: Mapping[int, Meaning]) -> Meaning:
+        """What `table` holds for this whole number; raises BadValue for a number its maker does not use."""
+        return self._coded(Decimal(self.integer()), table)
+
+    def code_numeral(self, table: Mapping[int, Meaning]) -> Meaning:
+        """Like `code`, for makers who send "4.00" for 4."""
+        return self._coded(self.numeral(), table)
+
+    def _coded(self, key: Decimal, table: Mapping[int, Meaning]) -> Meaning:
+        for known, meaning in table.items():
+            if key == known:
+                return meaning
+        raise BadValue(f"The message's {self.path} is none of {', '.join(str(known) for known in sorted(table))}.")
+
+    def time(self) -> DeviceTime:
+        """As RFC 3339 text, with or without an offset."""
+        text = self.text()
+        if not _RFC3339.fullmatch(text):
+            self._wrong("a date and time as RFC 3339 writes them")
+        return DeviceTime.iso(text)
+
+    def epoch_ms(self) -> DeviceTime:
+        """As milliseconds since 1970 in UTC."""
+        return self._epoch(1)
+
+    def epoch_s(self) -> DeviceTime:
+        """As seconds since 1970 in UTC."""
+        return self._epoch(1000)
+
+    def _epoch(self, step_ms: int) -> DeviceTime:
+        count = self.integer_numeral()
+        if count < 0:
+            self._wrong("a time after 1970")
+        return DeviceTime.epoch_ms(count * step_ms)
 
     def _join(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
@@ -122,6 +204,16 @@ def read_json(payload: bytes) -> Node:
     except RecursionError as error:
         raise UnknownLayout("The message is nested too deeply.") from error
     return Node(value)
+
+
+def each_message(frame: Frame, read: Callable[[Node], tuple[Sample, ...]]) -> tuple[Sample, ...]:
+    """Every sample of a payload that is one message or a list of them; one bad message refuses the frame."""
+    top = read_json(frame.payload)
+    if not isinstance(top.value, list):
+        return read(top)
+    if not top.value:
+        raise UnknownLayout("The message is an empty list.")
+    return tuple(sample for item in top.each() for sample in read(item))
 
 
 def _is_integer(value: Any) -> bool:
