@@ -16,6 +16,9 @@ GENESIS = "0" * 64
 # RFC 8785 numbers are IEEE 754 doubles: above this an integer would change its value in other languages.
 _INTEGER_MAX = 2**53 - 1
 
+# What needs no closer look: the types most values in a record have.
+_LEAVES = frozenset({str, bool, type(None)})
+
 _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 ).encode
@@ -34,10 +37,7 @@ def canonical(document: Any) -> bytes:
 
 def encode_plain(document: Any) -> bytes:
     """Canonical bytes of a document already known to be plain (`check_plain`)."""
-    try:
-        return _encode(document).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadInput("The record holds text that is not Unicode; it cannot be signed.") from error
+    return _bytes(_encode(document))
 
 
 def check_plain(value: Any) -> None:
@@ -46,22 +46,45 @@ def check_plain(value: Any) -> None:
         for key, inner in value.items():
             if not (isinstance(key, str) and key.isascii()):
                 raise BadInput("A record's keys are ASCII text.")
-            check_plain(inner)
+            if type(inner) not in _LEAVES:
+                check_plain(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
-            check_plain(inner)
-    elif isinstance(value, bool) or value is None or isinstance(value, str):
-        return
-    elif not isinstance(value, int) or abs(value) > _INTEGER_MAX:
-        raise BadInput(f"A record cannot hold {type(value).__name__} {value!r}; write it as a decimal string.")
+            if type(inner) not in _LEAVES:
+                check_plain(inner)
+    elif type(value) not in _LEAVES and not isinstance(value, str):
+        _check_integer(value)
 
 
-def chain(body: dict[str, Any], *, record_id: str, type_: str, seq: int, prev: str) -> tuple[dict[str, Any], bytes]:
-    """Give a record its place; returns it whole and its canonical bytes with the hash in it."""
-    bare = {**body, "record_id": record_id, "type": type_, "seq": seq, "prev": prev}
-    digest = hashlib.sha256(encode_plain(bare)).hexdigest()
-    whole = {**bare, "hash": digest}
-    return whole, encode_plain(whole)
+def _check_integer(value: Any) -> None:
+    if not isinstance(value, int):
+        raise BadInput(f"A record cannot hold a {type(value).__name__}; write it as a decimal string.")
+    if abs(value) > _INTEGER_MAX:
+        raise BadInput("A record cannot hold an integer beyond 2**53 - 1; write it as a decimal string.")
+
+
+def chain(body: dict[str, Any], *, record_id: str, type_: str, seq: int, prev: str) -> tuple[bytes, str]:
+    """
+    Give a record its place; returns its canonical bytes with the hash in it, and the hash.
+
+    The keys before and after `hash` are encoded apart, so that each is encoded once for both forms. Raises BadInput
+    where the body has no canonical form.
+    """
+    check_plain(body)
+    before = {key: value for key, value in body.items() if key < "hash"}
+    after = {key: value for key, value in body.items() if key > "hash"}
+    after.update(record_id=record_id, type=type_, seq=seq, prev=prev)
+    head = _encode(before)[:-1] + "," if before else "{"
+    tail = _encode(after)[1:]
+    digest = hashlib.sha256(_bytes(head + tail)).hexdigest()
+    return f'{head}"hash":"{digest}",{tail}'.encode(), digest
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadInput("The record holds text that is not Unicode; it cannot be signed.") from error
 
 
 def verify(record: dict[str, Any]) -> bool:
