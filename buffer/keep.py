@@ -1,0 +1,64 @@
+"""Drafts to records: who is there already, the next places in the chain, the rows."""
+
+import json
+from typing import TYPE_CHECKING
+
+from buffer.rows import LASTING, WAITING, id_key
+from gateway.core.record import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from sqlite3 import Connection
+
+    from gateway.core.reading import Draft
+
+_KNOWN = "SELECT record_id FROM record WHERE id_key IN (SELECT value FROM json_each(?))"
+_KEEP = "INSERT INTO record VALUES (?, ?, ?, ?, ?)"
+_STAND = "INSERT INTO standing VALUES (?, ?, ?, NULL, ?)"
+_HEAD = "UPDATE head SET seq = ?, hash = ?, waiting = waiting + ?"
+_HEARD = "SELECT 1 FROM once WHERE key = ? AND heard_ms BETWEEN ? AND ?"
+_HEAR = "INSERT OR REPLACE INTO once VALUES (?, ?, ?)"
+
+
+def keep(db: "Connection", drafts: "Sequence[Draft]") -> list[bool]:
+    """
+    Keep the drafts that are new, in order; for each whether it was.
+
+    Raises BadInput for a body that has no canonical form; the caller rolls back.
+    """
+    keys = [id_key(draft.record_id) for draft in drafts]
+    known = {row[0] for row in db.execute(_KNOWN, (json.dumps(keys),))}
+    seq, prev = db.execute("SELECT seq, hash FROM head").fetchone()
+    answers: list[bool] = []
+    records: list[tuple[int, int, str, str, bytes]] = []
+    standings: list[tuple[int, int, int, bool]] = []
+    for draft, key in zip(drafts, keys, strict=True):
+        is_new = draft.record_id not in known and not _is_repeat(db, draft)
+        answers.append(is_new)
+        if not is_new:
+            continue
+        known.add(draft.record_id)
+        seq += 1
+        text, prev = chain(draft.body, record_id=draft.record_id, type_=draft.type, seq=seq, prev=prev)
+        records.append((seq, key, draft.record_id, draft.type, text))
+        standings.append((seq, WAITING, draft.received_ms, draft.type in LASTING))
+    if records:
+        db.executemany(_KEEP, records)
+        db.executemany(_STAND, standings)
+        db.execute(_HEAD, (seq, prev, len(records)))
+    return answers
+
+
+def _is_repeat(db: "Connection", draft: "Draft") -> bool:
+    """
+    Whether an equal event without number or time was heard just now; if not, it is heard now.
+
+    The window begins with the record that was kept and does not slide, so that equal values never merge without end.
+    """
+    if draft.once_key is None:
+        return False
+    heard_ms, window_ms = draft.received_ms, draft.once_ms
+    if db.execute(_HEARD, (draft.once_key, heard_ms - window_ms, heard_ms + window_ms)).fetchone():
+        return True
+    db.execute(_HEAR, (draft.once_key, heard_ms, heard_ms + window_ms))
+    return False

@@ -1,0 +1,109 @@
+"""
+How much room there is, what may go when there is none, and the headroom to say so.
+
+The order of shedding: history the backend has accepted, oldest first, even inside retention; then nothing. An unsent or
+refused record is never deleted to make room, and neither is what the registry is rebuilt from.
+"""
+
+import json
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from buffer.connection import beside
+from gateway.core.errors import StoreFull
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+    from buffer.options import BufferOptions
+
+# Released when the disk is full, so that settling and purging can still write their few pages.
+HEADROOM_BYTES = 4 * 1024 * 1024
+# Above this the log is copied into the database: large enough that pages written often are copied once, small enough
+# that a restart replays it in a moment.
+LOG_MAX_BYTES = 4 * 1024 * 1024
+# Records deleted in one transaction: appends waiting behind it wait for some milliseconds.
+SLICE_RECORDS = 500
+# Free pages left in the file for the next records; giving them back would write them twice.
+_FREE_KEPT_PAGES = 256
+# Pages between the point where appends are refused and the hard cap: room for settling.
+_RESERVE_PAGES_MIN, _RESERVE_PAGES_MAX = 32, 1024
+
+_HISTORY = "SELECT seq FROM standing INDEXED BY history WHERE state = 2 AND is_lasting = 0 AND received_ms < ?"
+_EVER_MS = 2**63 - 1
+
+
+class Space:
+    """Belongs to the writer; `is_full` is read by others."""
+
+    def __init__(self, options: "BufferOptions") -> None:
+        self.is_full = False
+        self._headroom = beside(options.path, ".headroom")
+        self._headroom_bytes = min(HEADROOM_BYTES, options.size_max_bytes // 8)
+        self._size_max_bytes = options.size_max_bytes
+        self.log_max_bytes = min(LOG_MAX_BYTES, options.size_max_bytes // 4)
+        self._soft_pages = 0
+
+    def limit(self, db: "Connection") -> None:
+        """Set the hard cap on the connection and put the headroom in place."""
+        page_bytes = int(db.execute("PRAGMA page_size").fetchone()[0])  # text, from SQLCipher
+        hard_pages = (self._size_max_bytes - self.log_max_bytes) // page_bytes
+        reserve = min(_RESERVE_PAGES_MAX, max(_RESERVE_PAGES_MIN, hard_pages // 32))
+        self._soft_pages = hard_pages - reserve
+        db.execute(f"PRAGMA max_page_count = {hard_pages}").fetchall()
+        self.restore(db)
+
+    def claim(self, db: "Connection") -> None:
+        """Make sure that there is room for new records, shedding history if need be; raises StoreFull."""
+        while used_pages(db) >= self._soft_pages:
+            if not shed(db):
+                self.is_full = True
+                raise StoreFull("The store is full of records not yet sent; nothing new is taken until some are.")
+        self.is_full = False
+
+    def relieve(self) -> None:
+        """The disk has no room: give up the headroom, so that what frees space can be written."""
+        self.is_full = True
+        self._headroom.unlink(missing_ok=True)
+
+    def restore(self, db: "Connection") -> None:
+        """Take the headroom again where the disk has room, and say so."""
+        if not self._headroom.exists() and not self._reserve():
+            return
+        self.is_full = self.is_full and used_pages(db) >= self._soft_pages
+
+    def _reserve(self) -> bool:
+        disk = os.statvfs(self._headroom.parent)
+        if disk.f_bavail * disk.f_frsize < 2 * self._headroom_bytes:
+            return False
+        with suppress(OSError), self._headroom.open("xb") as file:
+            os.posix_fallocate(file.fileno(), 0, self._headroom_bytes)
+            return True
+        self._headroom.unlink(missing_ok=True)
+        return False
+
+
+def used_pages(db: "Connection") -> int:
+    """Pages that hold something."""
+    count: int = db.execute("PRAGMA page_count").fetchone()[0]
+    free: int = db.execute("PRAGMA freelist_count").fetchone()[0]
+    return count - free
+
+
+def shed(db: "Connection", before_ms: int = _EVER_MS) -> int:
+    """Delete a slice of accepted history received before then, oldest first; how many records went."""
+    rows = db.execute(f"{_HISTORY} ORDER BY received_ms LIMIT {SLICE_RECORDS}", (before_ms,)).fetchall()
+    if rows:
+        seqs = json.dumps([row[0] for row in rows])
+        db.execute("DELETE FROM record WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
+        db.execute("UPDATE head SET accepted = accepted - ?", (len(rows),))
+    return len(rows)
+
+
+def tidy(db: "Connection", now_ms: int) -> None:
+    """Forget repeats that are over, and give free pages beyond a few back to the disk."""
+    db.execute("DELETE FROM once WHERE until_ms < ?", (now_ms,))
+    free = db.execute("PRAGMA freelist_count").fetchone()[0]
+    if free > _FREE_KEPT_PAGES:
+        db.execute(f"PRAGMA incremental_vacuum({free - _FREE_KEPT_PAGES})").fetchall()

@@ -1,0 +1,49 @@
+"""What SQLite's errors mean for whoever waits for an answer."""
+
+from sqlcipher3 import dbapi2
+
+from gateway.core.errors import GatewayError, StoreBroken, StoreFull
+
+SQLITE_CORRUPT = 11
+SQLITE_FULL = 13
+SQLITE_NOTADB = 26
+_PRIMARY = 0xFF  # an extended code carries the primary code in its low byte
+
+_FULL = "The store is full: nothing was kept; what is not acknowledged stays with its source."
+_BROKEN = "The store cannot be written; check the disk with `vitals-gateway doctor`, then start the daemon again."
+
+
+def code_of(error: BaseException) -> int | None:
+    """SQLite's primary result code, where the error is SQLite's."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & _PRIMARY if isinstance(code, int) else None
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the disk or the cap has no room."""
+    return code_of(error) == SQLITE_FULL
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether the file itself is not what SQLite wrote."""
+    return code_of(error) in (SQLITE_CORRUPT, SQLITE_NOTADB)
+
+
+def translated(error: Exception) -> Exception:
+    """The gateway's error for one of SQLite's; any other error is its own."""
+    if isinstance(error, GatewayError) or not isinstance(error, dbapi2.Error):
+        return error
+    meant: GatewayError = StoreFull(_FULL) if is_full(error) else StoreBroken(_BROKEN)
+    meant.__cause__ = error
+    return meant
+
+
+def breaks(error: Exception) -> bool:
+    """
+    Whether the store can be trusted no more: the disk failed, or the file is damaged.
+
+    After a failed fsync a later one may succeed without the lost pages, so nothing is written after the first failure.
+    A constraint or a mistake in one piece of work is that work's own.
+    """
+    own = (dbapi2.IntegrityError, dbapi2.ProgrammingError, dbapi2.InterfaceError, dbapi2.DataError)
+    return isinstance(error, dbapi2.Error) and not isinstance(error, own) and not is_full(error)
