@@ -19,7 +19,7 @@ from gateway.core.time import DeviceTime
 # Far above any hub's message; a larger one is kept aside unread (see gateway.intake).
 PAYLOAD_BYTES_MAX = 262_144
 # A number as makers spell it in text: "72.00", "-4". No exponent, no spaces, no words.
-_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,12})?")
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 # RFC 3339, where seconds and offset may be left out: what datetime.fromisoformat takes beyond it, no hub sends.
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
@@ -28,7 +28,7 @@ _IDENTITY_MAX = 128
 _SLOT_MAX = 255
 # The same bounds as gateway.core.observation.Measured.
 _DIGITS_MAX = 18
-_EXPONENT_MAX = 12
+_EXPONENT_MAX = 18
 _MISSING = object()
 
 Meaning = TypeVar("Meaning")
@@ -103,7 +103,7 @@ class Node:
     def numeral(self) -> Decimal:
         """As a JSON number, or text that spells a plain decimal one: for makers who send numbers as text."""
         if isinstance(self.value, str) and _DECIMAL.fullmatch(self.value):
-            return Decimal(self.value)
+            return Node(Decimal(self.value), self.path).number()
         return self.number()
 
     def integer(self) -> int:
