@@ -1,7 +1,7 @@
 """Records on their way out: batches, the backend's word on them, and the way back to waiting."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 _SEQ_MAX = 2**63 - 1  # SQLite's largest integer; an answer may ask for more
-_STORED = "SELECT batch_id, hub, seqs FROM batch ORDER BY seq_first LIMIT 1"
+_STORED = "SELECT batch_id, hub, seqs FROM batch ORDER BY seq_first"
 _OLDEST = "SELECT seq FROM standing INDEXED BY waiting WHERE state = 0 ORDER BY seq LIMIT ?"
 _NEWEST = "SELECT seq FROM standing INDEXED BY waiting WHERE state = 0 ORDER BY seq DESC LIMIT ?"
 _SIZES = "SELECT seq, length(bytes) FROM record WHERE seq IN (SELECT value FROM json_each(?))"
@@ -26,13 +26,20 @@ _AGAIN = (
 )
 
 
-def next_batch(
-    db: "Connection", hub: bytes, records_max: int, bytes_max: int, *, newest_first: bool, now_ms: int
+def next_batch(  # noqa: PLR0913 -- the order, the limits, and what is in hand already: all the caller's
+    db: "Connection",
+    hub: bytes,
+    records_max: int,
+    bytes_max: int,
+    *,
+    newest_first: bool,
+    in_hand: Container[str],
+    now_ms: int,
 ) -> Batch | None:
-    """The oldest stored batch, else a new one from what waits; None where nothing does."""
-    stored = db.execute(_STORED).fetchone()
-    if stored:
-        return _read(db, *stored)
+    """The oldest stored batch that is not in hand, else a new one from what waits; None where nothing does."""
+    for batch_id, stored_hub, stored_seqs in db.execute(_STORED).fetchall():
+        if batch_id not in in_hand:
+            return _read(db, batch_id, stored_hub, stored_seqs)
     seqs = _choose(db, records_max, bytes_max, newest_first=newest_first)
     if not seqs:
         return None

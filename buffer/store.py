@@ -75,6 +75,7 @@ class Store:
     def __init__(self, options: "BufferOptions", clock: "Clock", db: "Connection") -> None:
         self.arrived = asyncio.Event()
         self.damage: str | None = None
+        self._in_hand: set[str] = set()  # batches this process was given
         self._options = options
         self._clock = clock
         self._space = space.Space(options)
@@ -101,22 +102,31 @@ class Store:
     async def next_batch(
         self, hub: bytes, records_max: int, bytes_max: int, *, newest_first: bool = False
     ) -> "Batch | None":
-        """What to send next, stored before it is returned: first the batches that are out, oldest first."""
+        """
+        What to send next, stored before it is returned: first the batches stored earlier, oldest first.
+
+        A batch is returned once in the life of a process, until it is settled or split: so the next can be made ready
+        while one is on its way. For one caller at a time.
+        """
         work = partial(outbox.next_batch, hub=hub, records_max=records_max, bytes_max=bytes_max,
-                       newest_first=newest_first, now_ms=self._now_ms())  # fmt: skip
+                       newest_first=newest_first, in_hand=frozenset(self._in_hand), now_ms=self._now_ms())  # fmt: skip
         batch: Batch | None = await self._writer.submit(work)
+        if batch:  # a cancelled caller never saw it: the next call returns it
+            self._in_hand.add(batch.batch_id)
         return batch
 
     async def settle(self, batch_id: str, outcomes: "Sequence[Outcome]") -> Settlement:
         """Write the backend's word on each record; one without waits again. The batch is no more."""
         work = partial(outbox.settle, batch_id=batch_id, outcomes=outcomes, now_ms=self._now_ms())
         settled: Settlement = await self._writer.submit(work, wakes=lambda done: bool(done.waiting))
+        self._in_hand.discard(batch_id)
         return settled
 
     async def split(self, batch_id: str) -> tuple[str, ...]:
         """Two stored batches in place of one, and their ids; none where there is no such batch or one record in it."""
         work = partial(outbox.split, batch_id=batch_id, now_ms=self._now_ms())
         halves: tuple[str, ...] = await self._writer.submit(work, wakes=bool)
+        self._in_hand.discard(batch_id)
         return halves
 
     async def send_again(self, ranges: Iterable[tuple[int, int]]) -> int:
