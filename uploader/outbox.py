@@ -1,7 +1,7 @@
 """What the uploader needs of the store. The store does not know this module; the wiring puts one into the other."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from gateway.core.batch import Batch, Outcome
@@ -19,21 +19,22 @@ class Outbox(Protocol):
     """
     Records on their way out.
 
-    A batch that `next_batch` returned is stored, and is not returned again before it was settled, split, or the process
-    started anew. So one batch can be made ready while another is on its way.
+    `besides` are batches in hand: one can be made ready while another is on its way.
     """
 
     @property
     def arrived(self) -> asyncio.Event:
         """Set whenever there may be something to send."""
 
-    async def next_batch(self, hub: bytes, records_max: int, bytes_max: int, *, newest_first: bool) -> Batch | None:
+    async def next_batch(
+        self, hub: bytes, records_max: int, bytes_max: int, *, newest_first: bool, besides: Collection[str]
+    ) -> Batch | None:
         """The next batch, stored before it is returned: first those stored earlier, then waiting records."""
 
-    async def settle(self, batch_id: str, outcomes: Sequence[Outcome]) -> None:
+    async def settle(self, batch_id: str, outcomes: Sequence[Outcome]) -> object:
         """Store the backend's word; records without an outcome wait again."""
 
-    async def split(self, batch_id: str) -> None:
+    async def split(self, batch_id: str) -> object:
         """Two stored batches, halves of the first."""
 
     async def send_again(self, ranges: Sequence[tuple[int, int]]) -> int:
