@@ -5,7 +5,7 @@ import json
 import sys
 from collections import Counter
 
-from config.profiles import profiles
+from config.rules import profiles
 from gateway.core.assessment import Assessment, assess
 from gateway.core.bundle import Bundle, judge, read_bundle
 from gateway.core.errors import BadInput, NotThere
@@ -71,5 +71,11 @@ def _page(bundle: Bundle, result: Assessment) -> str:
         *[("Look at", reason) for reason in result.reasons],
     ]
     rejected = [f"  {number:>5}  {reason}" for reason, number in sorted(Counter(result.rejected).items())]
-    head = ["", "Readings that do not qualify, by reason:"] if rejected else ["", "Every reading qualifies."] if bundle.readings else []
+    head = (
+        ["", "Readings that do not qualify, by reason:"]
+        if rejected
+        else ["", "Every reading qualifies."]
+        if bundle.readings
+        else []
+    )
     return "\n".join([*(f"{name:<16}{text}" for name, text in rows), *head, *rejected])

@@ -11,11 +11,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from gateway.core.catalogue import Evidence, Listed
 from gateway.core.errors import ConfigInvalid
 from gateway.core.reading import Metric
 from gateway.core.rules import Band, Minimum, Program, Rules
 
-# The profile a reading is judged by where its patient's enrolment names none.
+# Dated: when the next profile is in force, this name changes with its release.
 DEFAULT = "us-medicare-2026"
 
 
@@ -61,4 +62,31 @@ def _rules(table: dict[str, Any]) -> Rules:
         setup_code=table["setup"]["code"],
         setup_minimum=tuple(Minimum(m["since"], m["days"]) for m in table["setup"]["minimum"]),
         check_days=tuple(table["check_days"]),
+    )
+
+
+def rules_in_force() -> Rules:
+    """The profile a reading is judged by where its patient's enrolment names none."""
+    return profiles()[DEFAULT]
+
+
+@cache
+def catalogue() -> tuple[Listed, ...]:
+    """The regulatory catalogue; raises ConfigInvalid where it cannot be read."""
+    try:
+        table = tomllib.loads(resources.files("config").joinpath("devices.toml").read_text("utf-8"))
+        return tuple(
+            Listed(entry["maker"], model, _evidence(entry)) for entry in table["device"] for model in entry["models"]
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigInvalid(["The device catalogue devices.toml cannot be used; install the program again."]) from error
+
+
+def _evidence(entry: dict[str, Any]) -> Evidence:
+    return Evidence(
+        status=entry["status"],
+        specific_code=entry.get("specific_code"),
+        clearance=entry.get("clearance"),
+        source=entry["source"],
+        checked=str(entry["checked"]),
     )
