@@ -145,11 +145,10 @@ class Uploader:
         receipt, self._receipt = self._receipt, None
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(self._attempt(parcel))
-            following = group.create_task(self._take()) if parcel.is_full else None
             if receipt is not None:
                 group.create_task(self._settle(*receipt))
-        ahead = following.result() if following else None
-        return sending.result(), None if ahead is None or ahead.batch_id == parcel.batch_id else ahead
+            following = group.create_task(self._take()) if parcel.is_full else None
+        return sending.result(), following.result() if following else None
 
     async def _take(self) -> Parcel | None:
         """The next batch, stored and packed."""

@@ -1,7 +1,7 @@
 """What the uploader needs of the store. The store does not know this module; the wiring puts one into the other."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from gateway.core.batch import Batch, Outcome
@@ -19,16 +19,15 @@ class Outbox(Protocol):
     """
     Records on their way out.
 
-    `besides` are batches in hand: one can be made ready while another is on its way.
+    A batch is returned once in the life of a process, until it is settled or split: so one can be made ready while
+    another is on its way.
     """
 
     @property
     def arrived(self) -> asyncio.Event:
         """Set whenever there may be something to send."""
 
-    async def next_batch(
-        self, hub: bytes, records_max: int, bytes_max: int, *, newest_first: bool, besides: Collection[str]
-    ) -> Batch | None:
+    async def next_batch(self, hub: bytes, records_max: int, bytes_max: int, *, newest_first: bool) -> Batch | None:
         """The next batch, stored before it is returned: first those stored earlier, then waiting records."""
 
     async def settle(self, batch_id: str, outcomes: Sequence[Outcome]) -> object:
