@@ -10,6 +10,7 @@ For the demo, for tests, and for whoever builds the real one; `openapi.yaml` bes
     intake.py     a batch -> one answer, in one transaction
     chain.py      what is held of each hub's chain, and what is missing
     ledger.py     days of data per patient
+    period.py     which dates are asked about
     page.py       the same for people, without scripts
     store.py      SQLite: one connection, one thread
 
@@ -23,5 +24,5 @@ Rules:
 4. **A gap is asked for a few times, further and further apart,** and then shown to a person: what a hub no longer has
    cannot be had by asking.
 5. **The backend counts, it does not judge again.** A day counts when a reading says that it qualifies and that a device
-   captured it; a claim to qualify without automatic capture is never counted.
+   captured it; in RPM a claim to qualify without automatic capture is never counted. RPM and RTM are counted apart.
 """

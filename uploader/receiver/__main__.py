@@ -5,9 +5,11 @@ Prints one line on stdout once it listens: the address, with the port the system
 """
 
 import argparse
+import signal
 import socket
 import ssl
 import sys
+import time
 from pathlib import Path
 
 import uvicorn
@@ -55,7 +57,8 @@ def _serve(given: argparse.Namespace) -> None:
         )
     token = _token(given.token) if given.token else None
     keys = dict(_hub_key(pair) for pair in given.hub_key)
-    app = create_app(Options(store=given.store, token=token.read if token else None, public_keys=keys))
+    options = Options(store=given.store, token=token.read if token else None, public_keys=keys)
+    app = create_app(options, lambda: time.time_ns() // 1_000_000)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, lifespan="on",
         limit_concurrency=_REQUESTS_MAX, timeout_graceful_shutdown=_STOP_WITHIN_S,
@@ -69,10 +72,11 @@ def _serve(given: argparse.Namespace) -> None:
 
 
 def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    # Once it has stopped in order, uvicorn raises the signal again for whoever had it before: us, who are done.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: None)
     try:
         server.run(sockets=[listener])
-    except KeyboardInterrupt:  # uvicorn raises the signal again once it has stopped in order
-        return
     except (OSError, ssl.SSLError) as error:
         raise ConfigInvalid(["The TLS certificate or key cannot be read; check --tls-cert and --tls-key."]) from error
 

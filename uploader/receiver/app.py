@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -19,10 +18,11 @@ from starlette.routing import Route
 from starlette.types import ExceptionHandler
 
 from gateway.core.errors import NotThere
-from uploader.receiver import content, delivery, intake, page, problem
-from uploader.receiver import ledger as days
+from uploader.receiver import content, delivery, intake, ledger, page, period, problem
 from uploader.receiver.access import check_hub, check_person
+from uploader.receiver.ledger import Ledger
 from uploader.receiver.options import Options
+from uploader.receiver.period import Question
 from uploader.receiver.problem import Problem
 from uploader.receiver.signature import Message, check_signature
 from uploader.receiver.store import Store
@@ -78,28 +78,32 @@ class Backend:
         """GET /api/v1/patients/{ref}/days"""
         self._admit(request)
         found = await self._in_store(lambda: self._ledger(request))
-        return _answer(json.dumps(days.as_json(found)).encode())
+        return _answer(json.dumps(ledger.as_json(found)).encode())
 
-    def _ledger(self, request: Request) -> days.Ledger:
-        patient, first, last = self._question(request, days.latest_period)
-        return days.ledger(self._store.db, patient, first, last)
+    def _ledger(self, request: Request) -> Ledger:
+        return ledger.ledger(self._store.db, self._question(request, period.latest_30))
 
-    def _question(self, request: Request, usual: Callable[[date], tuple[date, date]]) -> tuple[str, date, date]:
-        """Which patient, which dates, `usual` ones where none are asked for; raises Problem 404 and 400."""
-        patient = request.path_params["ref"]
-        latest = days.latest_date(self._store.db, patient)
+    def _question(self, request: Request, usual: Callable[[date], tuple[date, date]]) -> Question:
+        """What is asked: the dates named, else the patient's period, else `usual` ones. Raises Problem 400, 404."""
+        patient, query, db = request.path_params["ref"], request.query_params, self._store.db
+        program = query.get("program", "RPM")
+        if program not in {"RPM", "RTM"}:
+            raise problem.bad_request("program is RPM or RTM.")
+        latest = ledger.latest_date(db, patient, program)
         if latest is None:
             raise problem.not_found("No reading of this patient has arrived; check the reference.")
+        current = period.period_at(db, patient, program, latest)
+        dates = (current.first, current.last) if current else usual(latest)
         try:
-            return patient, *days.asked(request.query_params.get("from"), request.query_params.get("to"), usual(latest))
+            return Question(patient, program, *period.asked(query.get("from"), query.get("to"), dates))
         except ValueError as error:
-            detail = f"from and to are dates like 2026-11-01, in order and at most {days.DAYS_MAX} days apart."
+            detail = f"from and to are dates like 2026-11-01, in order and at most {period.DAYS_MAX} days apart."
             raise problem.bad_request(detail) from error
 
     async def hubs(self, request: Request) -> Response:
         """GET /api/v1/hubs"""
         self._admit(request)
-        found = await self._in_store(lambda: days.hubs(self._store.db))
+        found = await self._in_store(lambda: ledger.hubs(self._store.db))
         return _answer(json.dumps({"hubs": found}).encode())
 
     async def overview(self, request: Request) -> Response:
@@ -108,7 +112,7 @@ class Backend:
         return _page(await self._in_store(self._overview))
 
     def _overview(self) -> str:
-        return page.overview(days.patients(self._store.db), days.hubs(self._store.db))
+        return page.overview(ledger.patients(self._store.db), ledger.hubs(self._store.db))
 
     async def patient(self, request: Request) -> Response:
         """GET /patients/{ref}"""
@@ -116,9 +120,10 @@ class Backend:
         return _page(await self._in_store(lambda: self._patient(request)))
 
     def _patient(self, request: Request) -> str:
-        patient, first, last = self._question(request, page.month_of)
-        found = days.ledger(self._store.db, patient, first, last)
-        return page.patient(found, days.readings(self._store.db, patient, first, last, page.READINGS_MAX))
+        db, question = self._store.db, self._question(request, period.month_of)
+        found = ledger.ledger(db, question)
+        current = period.period_at(db, question.patient, question.program, question.first)
+        return page.patient(found, ledger.readings(db, question, page.READINGS_MAX), current)
 
     async def health(self, _request: Request) -> Response:
         """GET /healthz: the store answers."""
@@ -130,8 +135,12 @@ class Backend:
         check_person(self._options.token, fields.get("authorization", ""), fields.get("host", ""))
 
 
-def create_app(options: Options, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> Starlette:
-    """The ASGI application; opens the store at once, so that a store that cannot be opened stops the start."""
+def create_app(options: Options, now_ms: Callable[[], int]) -> Starlette:
+    """
+    The ASGI application; `now_ms` gives milliseconds since 1970, UTC.
+
+    Opens the store at once, so that a store that cannot be opened stops the start.
+    """
     backend = Backend(options, now_ms)
 
     @asynccontextmanager
@@ -187,8 +196,8 @@ def _page(text: str) -> Response:
 
 
 def _problem_response(error: Problem) -> Response:
-    headers = {**_PRIVATE, **error.headers}
-    return Response(error.body, error.status, media_type=problem.MEDIA_TYPE, headers=headers)
+    headers = {**_PRIVATE, **(error.headers or {})}
+    return Response(error.body, error.status_code, media_type=problem.MEDIA_TYPE, headers=headers)
 
 
 async def _on_problem(_request: Request, error: Problem) -> Response:

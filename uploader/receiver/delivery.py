@@ -32,19 +32,20 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """
-    What the day ledger needs of a reading.
+    What the day ledger needs of a reading; of an enrolment only whose it is and in which program.
 
-    counts    it says that it qualifies, and it is automatic, of a patient and of a date
+    counts    it says that it qualifies, and it is of a patient and of a date, and automatic; in RTM a person may report
     reason    why it does not count, as the hub gave it; None where it counts
     """
 
-    patient: str | None
-    date: str | None
-    dated: bool
-    counts: bool
-    manual: bool
-    reason: str | None
-    corrects: str | None
+    patient: str | None = None
+    program: str | None = None
+    date: str | None = None
+    dated: bool | None = None
+    counts: bool | None = None
+    manual: bool | None = None
+    reason: str | None = None
+    corrects: str | None = None
 
 
 def read(document: Any, key: str | None, records_max: int) -> Delivery:
@@ -115,6 +116,7 @@ def _reading_fault(record: dict[str, Any]) -> str | None:
         (isinstance(record.get("automatic"), bool), "automatic is neither true nor false"),
         (_matches(_ID, record.get("capture")), "capture is not a word"),
         (_null_or(_REFERENCE, record.get("patient")), "patient is neither a reference nor null"),
+        (record.get("program") in {"RPM", "RTM", None}, "program is neither RPM nor RTM nor null"),
         (_null_or(_ID, record.get("corrects")), "corrects is not a record_id"),
         (record.get("local_date") is None or _is_date(record["local_date"]), "local_date is neither a date nor null"),
         (_is_date(str(record.get("received_at"))[:10]), "received_at is not a time"),
@@ -136,21 +138,29 @@ def _is_date(value: Any) -> bool:
     return True
 
 
-def facts(record: dict[str, Any]) -> Facts | None:
-    """What the day ledger needs of a record without fault; None where it is not a reading."""
-    if record["type"] != "reading":
-        return None
+def facts(record: dict[str, Any]) -> Facts:
+    """What the day ledger needs of a record without fault; empty where it is neither reading nor enrolment."""
+    if record["type"] == "reading":
+        return _reading_facts(record)
+    if record["type"] == "enrolment" and _matches(_REFERENCE, record.get("patient")):
+        return Facts(patient=record["patient"], program=str(record.get("program")))
+    return Facts()
+
+
+def _reading_facts(record: dict[str, Any]) -> Facts:
     patient, local_date = record.get("patient"), record.get("local_date")
-    automatic = record["automatic"] and record["capture"] == "device"
+    program = record.get("program") or "RPM"
+    automatic = (record["automatic"] and record["capture"] == "device") or program == "RTM"
     counts = record["qualifies"]["day"] and automatic and patient is not None and local_date is not None
     return Facts(
-        patient,
-        local_date or record["received_at"][:10],
-        local_date is not None,
-        counts,
-        record["capture"].startswith("manual"),
-        None if counts else record["qualifies"].get("reason") or _why_not(record, automatic=automatic),
-        record.get("corrects"),
+        patient=patient,
+        program=program,
+        date=local_date or record["received_at"][:10],
+        dated=local_date is not None,
+        counts=counts,
+        manual=record["capture"].startswith("manual"),
+        reason=None if counts else record["qualifies"].get("reason") or _why_not(record, automatic=automatic),
+        corrects=record.get("corrects"),
     )
 
 

@@ -8,6 +8,7 @@ crash between COMMIT and answer costs nothing but that retry.
 import hashlib
 import json
 import sqlite3
+from dataclasses import astuple
 from typing import Any
 
 from gateway.core.record import encode_plain
@@ -104,11 +105,9 @@ def _stranger(db: sqlite3.Connection, hub: str, record: dict[str, Any]) -> str |
 def _keep(db: sqlite3.Connection, hub: str, record: dict[str, Any], now_ms: int) -> str:
     """Enter a link; `duplicate` where another hub has already told of the same event."""
     other = db.execute("SELECT 1 FROM record WHERE record_id = ?", (record["record_id"],)).fetchone()
-    known = facts(record)
-    day = (known.patient, known.date, known.dated, known.counts, known.manual, known.reason, known.corrects) \
-        if known else (None,) * 7  # fmt: skip
+    day = astuple(facts(record))
     db.execute(
-        "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (hub, record["seq"], record["record_id"], record["type"], record["prev"], record["hash"],
          encode_plain(record).decode(), now_ms, *day),
     )  # fmt: skip

@@ -15,9 +15,8 @@ from typing import Any
 
 from gateway.core.time import utc_text
 from uploader.receiver import chain
+from uploader.receiver.period import Question, latest_30
 
-DAYS_MAX = 366  # in one question
-DEFAULT_DAYS = 30  # the length of a billing period
 _LIST_MAX = 1000  # hubs, patients, ranges in one answer
 _REFUSALS_MAX = 20
 
@@ -40,11 +39,9 @@ class Day:
 
 @dataclass(slots=True)
 class Ledger:
-    """A patient's dates from `first` to `last`, both included; only dates with readings have a Day."""
+    """The answer to a question; only dates with readings have a Day."""
 
-    patient: str
-    first: date
-    last: date
+    question: Question
     days: dict[str, Day]
     undated: Day
 
@@ -55,20 +52,20 @@ class Ledger:
 
 
 _READINGS = """
-    FROM record r WHERE r.patient = :patient AND r.date BETWEEN :first AND :last
-    AND NOT EXISTS (SELECT 1 FROM record c WHERE c.corrects = r.record_id AND c.hub = r.hub AND c.seq <> r.seq)
+    FROM record r WHERE r.patient = :patient AND r.date BETWEEN :first AND :last AND r.program = :program
+    AND NOT EXISTS (SELECT 1 FROM record c WHERE c.corrects = r.record_id AND (c.hub <> r.hub OR c.seq > r.seq))
     AND NOT EXISTS (
         SELECT 1 FROM record o WHERE o.record_id = r.record_id AND o.patient = r.patient
         AND (-o.counts, o.hub, o.seq) < (-r.counts, r.hub, r.seq))
 """
 
 
-def ledger(db: sqlite3.Connection, patient: str, first: date, last: date) -> Ledger:
-    """The day ledger of a patient for a range of dates."""
-    found = Ledger(patient, first, last, {}, Day(""))
+def ledger(db: sqlite3.Connection, question: Question) -> Ledger:
+    """The day ledger of a patient in a program for a range of dates."""
+    found = Ledger(question, {}, Day(""))
     for row in db.execute(
         f"SELECT r.date, r.dated, r.counts, r.manual, r.reason {_READINGS} ORDER BY r.date, r.record_id",
-        _span(patient, first, last),
+        _columns(question),
     ):
         day = found.days.setdefault(row["date"], Day(row["date"])) if row["dated"] else found.undated
         day.readings += 1
@@ -79,31 +76,40 @@ def ledger(db: sqlite3.Connection, patient: str, first: date, last: date) -> Led
     return found
 
 
-def readings(db: sqlite3.Connection, patient: str, first: date, last: date, limit: int) -> list[dict[str, Any]]:
+def readings(db: sqlite3.Connection, question: Question, limit: int) -> list[dict[str, Any]]:
     """The records behind the ledger, newest date first, each with `counts` and `why_not` beside its own fields."""
     rows = db.execute(
         f"SELECT r.body, r.counts, r.reason {_READINGS} ORDER BY r.date DESC, r.hub, r.seq DESC LIMIT :limit",
-        {**_span(patient, first, last), "limit": limit},
+        {**_columns(question), "limit": limit},
     )
     return [{**json.loads(row["body"]), "counts": bool(row["counts"]), "why_not": row["reason"]} for row in rows]
 
 
-def _span(patient: str, first: date, last: date) -> dict[str, str]:
-    return {"patient": patient, "first": first.isoformat(), "last": last.isoformat()}
+def _columns(question: Question) -> dict[str, str]:
+    return {
+        "patient": question.patient,
+        "program": question.program,
+        "first": question.first.isoformat(),
+        "last": question.last.isoformat(),
+    }
 
 
-def latest_date(db: sqlite3.Connection, patient: str) -> date | None:
-    """The last date with a reading; None for a patient nothing is known of."""
-    text = db.execute("SELECT max(date) FROM record WHERE patient = ?", (patient,)).fetchone()[0]
+def latest_date(db: sqlite3.Connection, patient: str, program: str) -> date | None:
+    """The last date with a reading, of this program if it has any; None for a patient without readings."""
+    text = db.execute(
+        "SELECT coalesce(max(iif(program = ?, date, NULL)), max(date)) FROM record WHERE patient = ?",
+        (program, patient),
+    ).fetchone()[0]
     return date.fromisoformat(text) if text else None
 
 
 def as_json(found: Ledger) -> dict[str, Any]:
     """The ledger as `GET /api/v1/patients/{ref}/days` answers it."""
     return {
-        "patient": found.patient,
-        "from": found.first.isoformat(),
-        "to": found.last.isoformat(),
+        "patient": found.question.patient,
+        "program": found.question.program,
+        "from": found.question.first.isoformat(),
+        "to": found.question.last.isoformat(),
         "days_counted": found.counted,
         "days": [_day_json(day) for day in found.days.values()],
         "undated": {"readings": found.undated.readings, "reasons": dict(found.undated.reasons)},
@@ -125,15 +131,17 @@ def patients(db: sqlite3.Connection) -> list[dict[str, Any]]:
     """Every patient with readings: the last date, and the days counted in the 30 dates up to it."""
     rows = db.execute(
         """SELECT patient, max(date) AS latest FROM record
-           WHERE patient IS NOT NULL GROUP BY patient ORDER BY patient LIMIT ?""",
+           WHERE patient IS NOT NULL AND date IS NOT NULL GROUP BY patient ORDER BY patient LIMIT ?""",
         (_LIST_MAX,),
     ).fetchall()
     return [_patient(db, row["patient"], date.fromisoformat(row["latest"])) for row in rows]
 
 
 def _patient(db: sqlite3.Connection, patient: str, latest: date) -> dict[str, Any]:
-    found = ledger(db, patient, *latest_period(latest))
-    return {"patient": patient, "latest": latest.isoformat(), "days_counted": found.counted}
+    counted = {
+        program: ledger(db, Question(patient, program, *latest_30(latest))).counted for program in ("RPM", "RTM")
+    }
+    return {"patient": patient, "latest": latest.isoformat(), "days_counted": counted}
 
 
 def hubs(db: sqlite3.Connection) -> list[dict[str, Any]]:
@@ -174,25 +182,3 @@ def _refusals(db: sqlite3.Connection, hub: str) -> list[dict[str, Any]]:
         {"record_id": row["record_id"], "seq": row["seq"], "reason": row["reason"], "at": utc_text(row["at_ms"])}
         for row in rows
     ]
-
-
-def latest_period(latest: date) -> tuple[date, date]:
-    """The 30 dates up to the latest one with a reading."""
-    return date.fromordinal(max(latest.toordinal() - DEFAULT_DAYS + 1, 1)), latest
-
-
-def asked(first: str | None, last: str | None, usual: tuple[date, date]) -> tuple[date, date]:
-    """The dates a question is about, each `usual` where it is not given. Raises ValueError for none that can be."""
-    begin = _plain_date(first) if first is not None else usual[0]
-    end = _plain_date(last) if last is not None else usual[1]
-    if not 0 <= (end - begin).days < DAYS_MAX:
-        raise ValueError("dates out of order or too far apart")
-    return begin, end
-
-
-def _plain_date(text: str) -> date:
-    """`2026-11-01` and no other way to write it."""
-    day = date.fromisoformat(text)
-    if day.isoformat() != text:
-        raise ValueError("not a plain date")
-    return day

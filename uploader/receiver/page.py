@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from uploader.receiver import words
 from uploader.receiver.ledger import Day, Ledger
+from uploader.receiver.period import PERIOD_DAYS, Period, Question, month_of
 
 READINGS_MAX = 500
 _MONTHS_MAX = 6  # calendars on one page; a longer range has its number and its list
@@ -39,16 +40,16 @@ def overview(patients: list[dict[str, Any]], hubs: list[dict[str, Any]]) -> str:
     return _whole("Day ledger", "vitals-gateway reference backend", "Day ledger", content)
 
 
-def patient(found: Ledger, readings: list[dict[str, Any]]) -> str:
-    """One patient: the count, the calendar, why other dates do not count, and every reading behind it."""
-    content = _summary(found) + _calendars(found) + _not_counted(found) + _readings(found, readings)
-    return _whole(f"Day ledger of {found.patient}", _HOME, f"Patient {found.patient}", content, escaped_trail=True)
-
-
-def month_of(day: date) -> tuple[date, date]:
-    """The first and last date of a month: what the page shows unless it is asked for other dates."""
-    following = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return day.replace(day=1), following - timedelta(days=1)
+def patient(found: Ledger, readings: list[dict[str, Any]], current: Period | None) -> str:
+    """One patient: the count, the calendar, why other dates do not count, every reading; `current` is the period."""
+    content = _summary(found, current) + _calendars(found) + _not_counted(found) + _readings(found, readings)
+    return _whole(
+        f"Day ledger of {found.question.patient}",
+        _HOME,
+        f"Patient {found.question.patient}",
+        content,
+        escaped_trail=True,
+    )
 
 
 def _whole(title: str, trail: str, heading: str, content: str, *, escaped_trail: bool = False) -> str:
@@ -61,40 +62,59 @@ def _path(reference: str) -> str:
     return f"/patients/{quote(reference, safe='')}"
 
 
-def _summary(found: Ledger) -> str:
+def _summary(found: Ledger, current: Period | None) -> str:
+    asked = found.question
     plural = "day counts" if found.counted == 1 else "days count"
-    length = (found.last - found.first).days + 1
+    length = (asked.last - asked.first).days + 1
     return (
         '<section aria-label="Result"><div class="sum"><p class="big">'
         f"<strong>{found.counted}</strong> <span>{plural}<br>of {length}</span></p>"
-        f"<p>{_day_text(found.first)} to {_day_text(found.last)}, both included.<br>"
-        '<span class="soft">A day counts once, when at least one reading that a device captured qualifies on it.</span>'
-        f"</p></div>{_form(found)}{_neighbours(found)}</section>"
+        f"<p>{_span_text(asked, current)}<br>"
+        '<span class="soft">A day counts once, if a reading on it qualifies. Dates are local to the patient.</span>'
+        f"</p></div>{_form(asked)}{_neighbours(asked, current)}</section>"
     )
 
 
-def _form(found: Ledger) -> str:
+def _span_text(asked: Question, current: Period | None) -> str:
+    dates = f"{_day_text(asked.first)} to {_day_text(asked.last)}"
+    if current and (asked.first, asked.last) == (current.first, current.last):
+        return f"<b>{asked.program}, period {current.number}</b>: {dates}, both included."
+    return f"<b>{asked.program}</b>: {dates}, both included."
+
+
+def _form(asked: Question) -> str:
     return (
-        f'<form method="get" action="{escape(_path(found.patient))}">'
-        f'<label>From<input type="date" name="from" required value="{found.first}"></label>'
-        f'<label>To<input type="date" name="to" required value="{found.last}"></label>'
+        f'<form method="get" action="{escape(_path(asked.patient))}">'
+        f'<input type="hidden" name="program" value="{asked.program}">'
+        f'<label>From<input type="date" name="from" required value="{asked.first}"></label>'
+        f'<label>To<input type="date" name="to" required value="{asked.last}"></label>'
         "<button>Count these dates</button></form>"
     )
 
 
-def _neighbours(found: Ledger) -> str:
-    """Links to the months before and after, and to the 30 dates from the first one shown."""
-    before, after = month_of(found.first - timedelta(days=1)), month_of(found.last + timedelta(days=1))
-    period = found.first, found.first + timedelta(days=29)
-    links = [(f"← {_month_text(before[0])}", before), (f"{_month_text(after[0])} →", after),
-             (f"30-day period from {_day_text(period[0])}", period)]  # fmt: skip
-    path = escape(_path(found.patient))
-    items = (f'<a href="{path}?from={first}&amp;to={last}">{label}</a>' for label, (first, last) in links)
+def _neighbours(asked: Question, current: Period | None) -> str:
+    """Links to the periods or months before and after, and to the other program."""
+    if current:
+        days = timedelta(days=PERIOD_DAYS)
+        links = [(f"Period {current.number}", current.first, current.last)]
+        if current.number > 1:
+            links.insert(0, (f"← Period {current.number - 1}", current.first - days, current.last - days))
+        links.append((f"Period {current.number + 1} →", current.first + days, current.last + days))
+    else:
+        before, after = month_of(asked.first - timedelta(days=1)), month_of(asked.last + timedelta(days=1))
+        links = [(f"← {_month_text(before[0])}", *before), (f"{_month_text(after[0])} →", *after)]
+    items = [_link(asked.patient, asked.program, *link) for link in links]
+    other = "RTM" if asked.program == "RPM" else "RPM"
+    items.append(_link(asked.patient, other, f"Same dates in {other}", asked.first, asked.last))
     return f'<nav aria-label="Other dates">{"".join(items)}</nav>'
 
 
+def _link(patient: str, program: str, label: str, first: date, last: date) -> str:
+    return f'<a href="{escape(_path(patient))}?program={program}&amp;from={first}&amp;to={last}">{label}</a>'
+
+
 def _calendars(found: Ledger) -> str:
-    months = list(_months(found.first, found.last))
+    months = list(_months(found.question.first, found.question.last))
     if len(months) > _MONTHS_MAX:
         return ""
     key = (
@@ -127,15 +147,20 @@ def _cell(found: Ledger, year: int, month: int, number: int) -> str:
     if number == 0:
         return "<td></td>"
     at = date(year, month, number)
-    if not found.first <= at <= found.last:
+    if not found.question.first <= at <= found.question.last:
         return f'<td class="out"><b>{number}</b></td>'
     day = found.days.get(at.isoformat())
     if day is None:
         return f'<td class="day"><b>{number}</b></td>'
     if day.counted:
-        return f'<td class="yes"><b>{number} <span class="mark">✓</span></b>{_times(day.readings, "reading")}</td>'
+        return f'<td class="yes"><b>{number} <span class="mark">✓</span></b>{_cell_text(day)}</td>'
     why = escape(words.short(day.reasons.most_common(1)[0][0]))
     return f'<td class="no"><b>{number} <span class="mark">✗</span></b>{why}</td>'
+
+
+def _cell_text(day: Day) -> str:
+    typed = f"<br>{day.manual} typed in" if day.manual else ""
+    return f"{_times(day.readings, 'reading')}{typed}"
 
 
 def _not_counted(found: Ledger) -> str:
@@ -167,7 +192,7 @@ def _readings(found: Ledger, readings: list[dict[str, Any]]) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = "".join(_reading(reading) for reading in readings)
     return (
-        f'<section><h2>Readings</h2>{note}<div class="wide"><table class="list"><thead><tr>{head}</tr></thead>'
+        f'<section><h2>Readings</h2>{note}<div class="wide"><table class="list dense"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div></section>"
     )
 
@@ -175,7 +200,7 @@ def _readings(found: Ledger, readings: list[dict[str, Any]]) -> str:
 def _reading(reading: Mapping[str, Any]) -> str:
     cells = (
         f'<span class="num">{_moment(reading.get("measured_at"))}</span>',
-        "<br>".join(escape(text) for text in _values(reading)) or "none",
+        "<br>".join(f'<span class="num">{escape(text)}</span>' for text in _values(reading)) or "none",
         _device(reading.get("device")),
         escape(words.capture(str(reading["capture"]))),
         _verdict(reading),
@@ -198,7 +223,8 @@ def _device(device: Any) -> str:
     if not isinstance(device, dict):
         return "not stated"
     name = " ".join(str(device[part]) for part in ("manufacturer", "model") if device.get(part))
-    return f"{escape(name)}{'<br>' if name else ''}<small>{escape(str(device.get('id')))}</small>"
+    shown = f'<span class="num">{escape(name)}</span><br>' if name else ""
+    return f"{shown}<small>{escape(str(device.get('id')))}</small>"
 
 
 def _verdict(reading: Mapping[str, Any]) -> str:
@@ -216,18 +242,21 @@ def _moment(text: Any) -> str:
 
 
 def _patients(patients: list[dict[str, Any]]) -> str:
-    rows = "".join(
-        f'<tr><td><a href="{escape(_path(each["patient"]))}">{escape(each["patient"])}</a></td>'
-        f'<td class="num">{each["days_counted"]}</td><td>{_day_text(date.fromisoformat(each["latest"]))}</td></tr>'
-        for each in patients
-    )
-    if not rows:
+    if not patients:
         return "<section><h2>Patients</h2><p>No reading of a patient has arrived yet.</p></section>"
+    names = ("Patient", "RPM days, of the last 30", "RTM days, of the last 30", "Latest date")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    rows = "".join(_patient_row(each) for each in patients)
     return (
-        '<section><h2>Patients</h2><table class="list"><thead><tr><th scope="col">Patient</th><th scope="col">'
-        'Days that count, of the last 30 dates</th><th scope="col">Latest date</th></tr></thead>'
+        f'<section><h2>Patients</h2><table class="list"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></section>"
     )
+
+
+def _patient_row(each: Mapping[str, Any]) -> str:
+    days, latest = each["days_counted"], _day_text(date.fromisoformat(each["latest"]))
+    link = f'<a href="{escape(_path(each["patient"]))}">{escape(each["patient"])}</a>'
+    return f"<tr><td>{link}</td><td>{days['RPM']}</td><td>{days['RTM']}</td><td>{latest}</td></tr>"
 
 
 def _hub(hub: Mapping[str, Any]) -> str:

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Mapping
 
-from gateway.core.errors import GatewayError
+from starlette.exceptions import HTTPException
 
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(GatewayError):
+class Problem(HTTPException):
     """A request that cannot be served: the HTTP status, and what happened and what to do next."""
 
     def __init__(
@@ -20,16 +20,14 @@ class Problem(GatewayError):
         kind: str = "about:blank",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status = status
+        super().__init__(status, detail, dict(headers or {}))
         self.title = title
         self.kind = kind
-        self.headers = dict(headers or {})
 
     @property
     def body(self) -> bytes:
         """The problem document."""
-        document = {"type": self.kind, "title": self.title, "status": self.status, "detail": str(self)}
+        document = {"type": self.kind, "title": self.title, "status": self.status_code, "detail": self.detail}
         return json.dumps(document).encode()
 
 

@@ -10,7 +10,7 @@ CREATE TABLE hub (
 ) STRICT, WITHOUT ROWID;
 
 -- One row for each link of a hub's chain. `body` is the record's canonical JSON, whole.
--- The columns after it are set for readings only and repeat the body, for the day ledger.
+-- The columns after it repeat the body of a reading, for the day ledger; of an enrolment, patient and program.
 CREATE TABLE record (
     hub        TEXT NOT NULL,
     seq        INTEGER NOT NULL,
@@ -21,9 +21,10 @@ CREATE TABLE record (
     body       TEXT NOT NULL,
     arrived_ms INTEGER NOT NULL,
     patient    TEXT,
+    program    TEXT,     -- RPM or RTM
     date       TEXT,     -- local_date; for a reading without one, the UTC date of arrival at the hub
     dated      INTEGER,  -- whether `date` is the local_date
-    counts     INTEGER,  -- qualifies, and captured by a device
+    counts     INTEGER,  -- qualifies, and captured by a device where its program asks for that
     manual     INTEGER,
     reason     TEXT,
     corrects   TEXT,     -- record_id of the reading this one replaces

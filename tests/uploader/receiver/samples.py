@@ -46,7 +46,7 @@ def reading(
 def event(name: str = "frame.refused") -> dict[str, Any]:
     """The body of an event."""
     return {
-        "name": name, "at": utc_text(_NOON_UTC_MS), "driver": "stel", "driver_version": 1, "transport": "mqtt",
+        "_type": "event", "name": name, "at": utc_text(_NOON_UTC_MS), "driver": "stel", "driver_version": 1, "transport": "mqtt",
         "source": "cell", "frame": "00ff", "device": None,
         "error": {"kind": "Truncated", "message": "The frame ends inside a field."},
     }  # fmt: skip
@@ -58,10 +58,11 @@ def local_date(day: int) -> str:
 
 
 def chained(bodies: list[dict[str, Any]], *, prefix: str = "r", first: int = 1, prev: str = GENESIS) -> list[Any]:
-    """Bodies as the records of one hub, `type` event where the body has a name, else reading."""
+    """Bodies as the records of one hub; `_type` names the type where it is not reading."""
     records = []
-    for seq, body in enumerate(bodies, first):
-        type_ = "event" if "name" in body else "reading"
+    for seq, given in enumerate(bodies, first):
+        body = {key: value for key, value in given.items() if key != "_type"}
+        type_ = given.get("_type", "reading")
         content, prev = chain(body, record_id=f"{prefix}-{seq}", type_=type_, seq=seq, prev=prev)
         records.append(json.loads(content))
     return records
