@@ -48,10 +48,8 @@ def test_every_ignore_has_its_reason() -> None:
         for line, comment in comments(path.read_text(encoding="utf-8"))
         if is_without_reason(comment)
     ]
-    assert not breaches, listed(
-        breaches,
-        "A rule is switched off here without a reason: say why after it, as in `noqa: BLE001 -- handed to every waiter`.",
-    )
+    law = "A rule is switched off here without a reason; say it after, as in `noqa: BLE001 -- handed to every waiter`."
+    assert not breaches, listed(breaches, law)
 
 
 def test_every_ignored_lint_rule_has_its_reason() -> None:
