@@ -17,7 +17,7 @@ Decode = Callable[[Frame], tuple[Sample, ...]]
 
 # What a transport is given: when it returns, everything it was handed survives a power cut, and only then may a
 # device or broker hear "yes". Raises StoreFull or StoreBroken, never DecodeError: bad bytes are kept too.
-Keep = Callable[[Sequence[Arrival]], Awaitable[None]]
+Keep = Callable[[Sequence[Arrival]], Awaitable[object]]
 
 # The one source of a driver that reads a single format.
 PAYLOAD = "payload"

@@ -50,6 +50,7 @@ def find() -> dict[str, Driver]:
     return dict(sorted(table.items()))
 
 
+@cache
 def named(name: str) -> Driver:
     """One driver, without importing the others where its file carries its name; raises NotThere."""
     if name == UNROUTED.name:

@@ -7,15 +7,18 @@ nothing must be restarted, not trusted.
 
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from buffer.rows import Stats
 from gateway import __version__
+from gateway.core.batch import State
 from gateway.core.link import LinkState
 from gateway.core.time import Clock, utc_text
 from gateway.intake import LastHeard
 from gateway.metrics import Counts, Labels, exposition
+from uploader.counts import UploadCounts
 
 # A source that says it is up and gave no sign for this long is a zombie (keep-alives come every minute).
 _SILENT_S = 300.0
@@ -30,7 +33,7 @@ class Watched:
     links: Sequence[LinkState]
     last: LastHeard
     counts: Counts
-    upload_counts: Callable[[], dict[str, int]]
+    uploads: UploadCounts
     started_ms: int
 
 
@@ -67,17 +70,19 @@ def one_line(links: Sequence[LinkState]) -> str:
     return "; ".join(down) if down else "Everything is connected."
 
 
-def needs_person(watched: Watched, stats: Any) -> list[str]:
+def needs_person(watched: Watched, stats: Stats) -> list[str]:
     """What only a person can mend, a sentence each."""
     sentences = [f"{link.name}: {link.why}" for link in watched.links if link.needs_person]
     if stats.is_full:
         sentences.append("The store is full: readings are refused until the backend accepts or size_max_mb is raised.")
-    if refused := stats.records.get("refused", 0):
+    if stats.damage:
+        sentences.append(stats.damage)
+    if refused := stats.records.get(State.REFUSED, 0):
         sentences.append(f"The backend refused {refused} records; `vitals-gateway queue` shows why.")
     return sentences
 
 
-def status_json(watched: Watched, stats: Any) -> dict[str, Any]:
+def status_json(watched: Watched, stats: Stats) -> dict[str, Any]:
     """The answer of `status`."""
     now = watched.clock.now()
     return {
@@ -95,20 +100,20 @@ def status_json(watched: Watched, stats: Any) -> dict[str, Any]:
     }
 
 
-def metrics_text(watched: Watched, stats: Any) -> str:
+def metrics_text(watched: Watched, stats: Stats) -> str:
     """The answer of GET /metrics."""
-    uploads = [("vitals_upload_attempts_total", {"outcome": k}, float(v)) for k, v in watched.upload_counts().items()]
+    uploads = [("vitals_upload_attempts_total", {"outcome": k}, float(v)) for k, v in watched.uploads.attempts.items()]
     written: tuple[str, Labels, float] = ("vitals_bytes_written_total", {}, float(stats.bytes_written))
     return exposition([*watched.counts.samples(), *uploads, written], _gauges(watched, stats))
 
 
-def _gauges(watched: Watched, stats: Any) -> list[tuple[str, Labels, float]]:
+def _gauges(watched: Watched, stats: Stats) -> list[tuple[str, Labels, float]]:
     now = watched.clock.now()
     oldest = stats.oldest_unsent_ms
     age_s = max(0.0, (now.utc_ms - oldest) / 1000) if oldest is not None else 0.0
     return [
         *[("vitals_buffer_records", {"state": str(state)}, float(n)) for state, n in stats.records.items()],
-        ("vitals_buffer_bytes", {}, float(stats.db_bytes + stats.wal_bytes)),
+        ("vitals_buffer_bytes", {}, float(stats.used_bytes)),
         ("vitals_oldest_unsent_seconds", {}, age_s),
         *[("vitals_source_up", {"source": link.name}, float(link.is_up)) for link in watched.links],
         ("vitals_clock_synchronised", {}, float(now.synchronised)),
@@ -127,12 +132,12 @@ def _link_json(link: LinkState) -> dict[str, Any]:
     }
 
 
-def _buffer_json(stats: Any, now_ms: int) -> dict[str, Any]:
+def _buffer_json(stats: Stats, now_ms: int) -> dict[str, Any]:
     oldest = stats.oldest_unsent_ms
     return {
         "records": {str(state): count for state, count in stats.records.items()},
-        "bytes": stats.db_bytes + stats.wal_bytes,
-        "size_max_bytes": stats.size_max,
+        "bytes": stats.used_bytes,
+        "size_max_bytes": stats.size_max_bytes,
         "is_full": stats.is_full,
         "oldest_unsent_s": None if oldest is None else max(0, (now_ms - oldest) // 1000),
         "newest_seq": stats.newest_seq,

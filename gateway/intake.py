@@ -48,6 +48,9 @@ _SHARED_FRAME_BYTES = 1_048_576
 _OVERSIZE_KEPT_BYTES = 4_096
 
 
+_IDENTITY = ("id", "manufacturer", "model", "serial", "firmware", "udi_di")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where this hub stands: what every record repeats."""
@@ -61,6 +64,7 @@ class LastHeard:
     """When each device was last heard, for `status`."""
 
     by_device: dict[str, dict[str, str]] = field(default_factory=dict)
+    identities: dict[str, DeviceIdentity] = field(default_factory=dict)
 
     def note(self, draft: Draft) -> None:
         """Remember a kept reading."""
@@ -72,6 +76,17 @@ class LastHeard:
                 "modality": body["modality"],
                 "patient": body["patient"] or "",
             }
+            told = {name: body["device"][name] for name in _IDENTITY}
+            self.identities[told["id"]] = DeviceIdentity(**told)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of some arrivals: records kept, records that were there before, and how many are refused frames."""
+
+    kept: int = 0
+    known: int = 0
+    refused: int = 0
 
 
 class Intake:
@@ -87,19 +102,24 @@ class Intake:
         self._counts = counts
         self.last = LastHeard()
 
-    async def keep(self, arrivals: Sequence[Arrival]) -> None:
+    async def keep(self, arrivals: Sequence[Arrival]) -> Tally:
         """
         Decode every frame and keep what it says; when this returns, it survives a power cut.
 
         Raises StoreFull or StoreBroken, and then nothing of it was kept. Never raises DecodeError.
         """
         drafts = [draft for arrival in arrivals for draft in self._drafts(arrival)]
+        tally = Tally()
         if not drafts:
-            return
+            return tally
         for draft, is_new in zip(drafts, await self._append(drafts), strict=True):
+            tally.kept += is_new
+            tally.known += not is_new
+            tally.refused += draft.body.get("name") == "frame.refused"
             if is_new:
                 self._count(draft)
                 self.last.note(draft)
+        return tally
 
     def _drafts(self, arrival: Arrival) -> Iterator[Draft]:
         driver = self._driver(arrival.driver)

@@ -3,17 +3,32 @@
 import argparse
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from config.load import Options, load
 from gateway.cli import config_path
 from gateway.control import Answer, asked
+from gateway.core.errors import NotThere
 
 
 def answer_of(options: Options, question: dict[str, Any]) -> Answer:
     """The daemon's answer; where none runs, the store is opened here, under its lock, for this one question."""
-    return asyncio.run(_ask(options, question))
+    (answer,) = asyncio.run(answers_of(options, [question]))
+    return answer
+
+
+async def answers_of(options: Options, questions: Sequence[dict[str, Any]]) -> list[Answer]:
+    """The answers to several questions, all from the daemon, or all from the store where none runs."""
+    if not questions:
+        return []
+    first = await asked(options.buffer.path, questions[0])
+    if first is not None:
+        return [first, *[await _from_daemon(options, question) for question in questions[1:]]]
+    from gateway.wiring import local_desk  # the store and its libraries, only where no daemon answers
+
+    async with local_desk(options) as desk:
+        return [await desk.ask(question) for question in questions]
 
 
 def answered(arguments: argparse.Namespace, question: dict[str, Any], show: Callable[[Answer], None]) -> int:
@@ -31,11 +46,8 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document")
 
 
-async def _ask(options: Options, question: dict[str, Any]) -> Answer:
+async def _from_daemon(options: Options, question: dict[str, Any]) -> Answer:
     answer = await asked(options.buffer.path, question)
-    if answer is not None:
-        return answer
-    from gateway.wiring import local_desk  # the store and its libraries, only where no daemon answers
-
-    async with local_desk(options) as desk:
-        return await desk.ask(question)
+    if answer is None:
+        raise NotThere("The daemon stopped while it was asked; start it, then give the command again.")
+    return answer

@@ -160,20 +160,14 @@ def pace(counted: set[date], period: Period, zone: ZoneInfo, rules: Rules, now_m
     days_left = sum(each >= today and each not in counted for each in period.dates)
     possible = len(counted) + days_left
     needed = max(0, rules.threshold - len(counted))
-    reachable = needed <= days_left
     checkpoint = max((check for check in rules.check_days if check <= day), default=0)
-    why = _lag(len(counted), day - (today not in counted), checkpoint, rules) if reachable else _OUT_OF_REACH
+    why = _lag(len(counted), day - (today not in counted), checkpoint, rules) if needed <= days_left else _OUT_OF_REACH
     return Pace(
         day=day,
         days_left=days_left,
         possible=possible,
         needed=needed,
-        # Rounded up: a person cannot measure on a part of a day.
-        needed_per_week=min(_WEEK_DAYS, -(-needed * _WEEK_DAYS // days_left))
-        if reachable and needed
-        else 0
-        if reachable
-        else None,
+        needed_per_week=_per_week(needed, days_left),
         checkpoint=checkpoint,
         at_risk=why is not None,
         why=why,
@@ -182,6 +176,13 @@ def pace(counted: set[date], period: Period, zone: ZoneInfo, rules: Rules, now_m
 
 _OUT_OF_REACH = "the dates left are fewer than the days needed"
 _TOO_SLOW = "at the present pace the threshold will be missed"
+
+
+def _per_week(needed: int, days_left: int) -> int | None:
+    """Days a week from now on, rounded up: nobody measures on a part of a day."""
+    if needed > days_left:
+        return None
+    return min(_WEEK_DAYS, -(-needed * _WEEK_DAYS // days_left)) if needed else 0
 
 
 def _lag(counted: int, elapsed: int, checkpoint: int, rules: Rules) -> str | None:

@@ -1,0 +1,125 @@
+"""Answers what commands ask: the one place where a question becomes a call."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from buffer.rows import Entry
+from buffer.store import Store
+from gateway.acts import acts
+from gateway.core.errors import BadInput
+from gateway.core.reading import Draft
+from gateway.core.record import canonical
+from gateway.core.time import utc_text
+from gateway.health import Watched, status_json
+from gateway.intake import Intake, Place
+from gateway.manual import typed_reading
+from gateway.registry import Registry
+from gateway.replaying import arrival_of
+
+Question = Mapping[str, Any]
+Answer = dict[str, Any]
+_LISTED_MAX = 200  # rows of `queue`: what a person can read
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the daemon can be asked; the same questions work without a daemon, on the store alone."""
+
+    store: Store
+    registry: Registry
+    intake: Intake
+    watched: Watched
+    place: Place
+    running: bool
+
+    async def ask(self, question: Question) -> Answer:
+        """Answer one question; raises a GatewayError with a sentence for whoever asked."""
+        table: dict[str, Callable[[Question], Awaitable[Answer]]] = {
+            "status": self._status,
+            "queue": self._queue,
+            "queue.show": self._show,
+            "queue.retry": self._retry,
+            "enter": self._enter,
+            "replay": self._replay,
+            "assign": self._act,
+            "unassign": self._act,
+            "enrol": self._act,
+        }
+        answer = table.get(str(question.get("do")))
+        if answer is None:
+            raise BadInput("The daemon does not know this question; is the command of another version?")
+        return await answer(question)
+
+    async def _status(self, _question: Question) -> Answer:
+        return {"running": self.running, **status_json(self.watched, await self.store.stats())}
+
+    async def _queue(self, _question: Question) -> Answer:
+        stats = await self.store.stats()
+        entries = [*await self.store.refused(_LISTED_MAX), *await self.store.waiting(_LISTED_MAX)]
+        return {
+            "records": {state.value: count for state, count in stats.records.items()},
+            "queue": [_row(entry) for entry in entries],
+        }
+
+    async def _show(self, question: Question) -> Answer:
+        entry = await self._found(str(question.get("id")))
+        return {**_row(entry), "record": entry.record}
+
+    async def _retry(self, question: Question) -> Answer:
+        entry = await self._found(str(question.get("id")))
+        if not await self.store.retry(entry.record_id):
+            raise BadInput("That record is not refused, so there is nothing to send again.")
+        return {"record_id": entry.record_id, "state": "waiting"}
+
+    async def _found(self, text: str) -> Entry:
+        """The record of an id, or of the way an id in the queue begins."""
+        entry = await self.store.record(text)
+        if entry is not None:
+            return entry
+        listed = [*await self.store.refused(_LISTED_MAX), *await self.store.waiting(_LISTED_MAX)]
+        close = [entry for entry in listed if text and entry.record_id.startswith(text)]
+        if len(close) != 1:
+            raise BadInput(
+                f"{len(close) or 'No'} records have an id that begins so; `vitals-gateway queue` lists them."
+            )
+        return close[0]
+
+    async def _enter(self, question: Question) -> Answer:
+        draft = typed_reading(question, self.watched.clock.now(), self.place.zone, self.place.site)
+        await self.store.append([draft])
+        said = "Kept as a manual entry: it is shown and uploaded, and it does not count as a day of data."
+        return {"record_id": draft.record_id, "capture": draft.body["capture"], "said": said}
+
+    async def _replay(self, question: Question) -> Answer:
+        tally = await self.intake.keep([arrival_of(question, self.watched.clock.now())])
+        return {"kept": tally.kept, "known": tally.known, "refused": tally.refused}
+
+    async def _act(self, question: Question) -> Answer:
+        """A person's act on the registry: checked, kept, and only then applied to the view."""
+        now = self.watched.clock.now()
+        told = self.intake.last.identities.get(str(question.get("device")))
+        made = acts(question, self.registry, now.utc_ms, str(self.place.zone), told)
+        drafts = [_act_draft(type_, body, now.utc_ms) for type_, body, _ in made]
+        await self.store.append(drafts)
+        for draft in drafts:
+            self.registry.apply({"type": draft.type, **draft.body})
+        return {"records": [draft.record_id for draft in drafts], "said": made[-1][2]}
+
+
+def _act_draft(type_: str, body: dict[str, Any], now_ms: int) -> Draft:
+    """An act's record: its content and its moment name it, so that a repeated command is a new act."""
+    digest = sha256(canonical({"type": type_, **body, "moment": utc_text(now_ms)})).hexdigest()
+    return Draft(digest, type_, body, now_ms)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    return {
+        "record_id": entry.record_id,
+        "seq": entry.seq,
+        "type": entry.type,
+        "state": entry.state.value,
+        "received_at": utc_text(entry.received_ms),
+        "reason": entry.reason,
+    }

@@ -1,0 +1,175 @@
+"""
+The only module that constructs.
+
+Read it top to bottom: it is the architecture, and its indentation is the order of shutdown, innermost first. Sources
+end, then the uploader, then the writer drains and closes.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from buffer.store import Store, open_store
+from config.load import Options
+from config.rules import profiles, rules_in_force
+from drivers import registry as drivers
+from drivers.transports.mqtt_options import MqttOptions
+from gateway import __version__, control, pages
+from gateway.clock import HubClock
+from gateway.core.link import LinkState
+from gateway.core.record import canonical
+from gateway.core.time import Clock
+from gateway.desk import Desk
+from gateway.health import Watched, lifeless, metrics_text, notify, one_line, watchdog_interval_s
+from gateway.intake import Intake, Place
+from gateway.metrics import Counts
+from gateway.qualification import qualifier
+from gateway.registry import LEDGER_TYPES, Registry
+from gateway.supervise import keep_running
+from uploader.counts import UploadCounts
+from uploader.options import UploadOptions
+
+# READY does not wait longer than this for a source that hangs in its first attempt.
+_SETTLE_S = 15.0
+# Retention looks once an hour; it deletes only what the backend accepted.
+_PURGE_S = 3600.0
+
+log = structlog.get_logger()
+
+
+async def serve(options: Options, clock: Clock) -> None:
+    """Run the daemon until cancelled."""
+    notify("STATUS=Opening the store")
+    async with open_store(options.buffer, clock) as store:
+        desk = await _desk(options, store, clock, running=True)
+        sources = list(zip(options.mqtt, desk.watched.links, strict=False))
+        async with AsyncExitStack() as doors:
+            await doors.enter_async_context(control.listening(options.buffer.path, desk.ask))
+            if options.metrics:
+                await doors.enter_async_context(pages.serving(*options.metrics, partial(_metrics, desk)))
+            async with asyncio.TaskGroup() as steady:
+                steady.create_task(_retention(store, clock), name="retention")
+                steady.create_task(_prove_life(desk, clock), name="health")
+                if options.upload:
+                    steady.create_task(_upload(options, options.upload, desk), name="uploader")
+                async with asyncio.TaskGroup() as roads:
+                    for source, link in sources:
+                        roads.create_task(_listen(options, source, link, desk), name=source.name)
+                    roads.create_task(_announce([link for _, link in sources]), name="ready")
+
+
+@asynccontextmanager
+async def local_desk(options: Options) -> AsyncIterator[Desk]:
+    """The desk on the store alone, for a command while no daemon runs; the store's lock keeps it the only one."""
+    clock = HubClock()
+    async with open_store(options.buffer, clock) as store:
+        yield await _desk(options, store, clock, running=False)
+
+
+async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) -> Desk:
+    registry = Registry.from_ledger(await store.ledger(LEDGER_TYPES))
+    place, counts = Place(options.hub.site, options.hub.zone), Counts()
+    qualify = qualifier(registry, profiles(), rules_in_force())
+    intake = Intake(store.append, drivers.named, qualify, place, counts)
+    links = [LinkState(source.name, "mqtt") for source in options.mqtt] if running else []
+    if options.upload and running:
+        links.append(LinkState("upload", "upload"))
+    watched = Watched(
+        hub={"id": options.hub.id, "site": options.hub.site, "timezone": str(options.hub.zone)},
+        clock=clock,
+        links=links,
+        last=intake.last,
+        counts=counts,
+        uploads=UploadCounts(),
+        started_ms=clock.now().utc_ms,
+    )
+    return Desk(store, registry, intake, watched, place, running)
+
+
+async def _listen(options: Options, source: MqttOptions, link: LinkState, desk: Desk) -> None:
+    """One MQTT source, for the daemon's life."""
+    from drivers.transports import mqtt  # paho, only where a source needs it
+
+    clock = desk.watched.clock
+    memory = _Filters(options.buffer.path.with_name(f"{options.buffer.path.name}.{source.name}.filters"))
+    listen = partial(mqtt.listen, source, desk.intake.keep, clock, link, memory)
+    await keep_running(listen, link, clock, random.random)
+
+
+async def _upload(options: Options, upload: UploadOptions, desk: Desk) -> None:
+    """The one way out, for the daemon's life."""
+    from uploader.client import Client  # httpx, only where something is sent
+    from uploader.loop import Uploader
+
+    watched = desk.watched
+    hub = canonical({"id": options.hub.id, "site": options.hub.site, "software": f"vitals-gateway/{__version__}"})
+    async with Client(upload, options.hub.id, watched.clock) as client:
+        link = watched.links[-1]
+        await Uploader(
+            desk.store, client, upload, watched.clock, random.random, link, hub, counts=watched.uploads
+        ).run()
+
+
+async def _announce(links: Sequence[LinkState]) -> None:
+    """READY once every source listens or has failed its first attempt: a hub that boots offline is ready too."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_SETTLE_S), asyncio.TaskGroup() as waiting:
+            for link in links:
+                waiting.create_task(link.settled.wait())
+    log.info("daemon.ready", version=__version__, count=len(links))
+    notify(f"READY=1\nSTATUS={one_line(links)}")
+
+
+async def _retention(store: Store, clock: Clock) -> None:
+    while True:
+        await store.purge()
+        await clock.sleep(_PURGE_S)
+
+
+async def _prove_life(desk: Desk, clock: Clock) -> None:
+    """Feed systemd's watchdog, and only after the store and every link gave a sign of life."""
+    interval_s = watchdog_interval_s()
+    while interval_s is not None:
+        await clock.sleep(interval_s)
+        await desk.store.prove()
+        silent = lifeless(desk.watched.links, clock.monotonic_s())
+        if silent is None:
+            notify(f"WATCHDOG=1\nSTATUS={one_line(desk.watched.links)}")
+        else:
+            log.error("daemon.lifeless", source=silent)
+
+
+async def _metrics(desk: Desk) -> str:
+    return metrics_text(desk.watched, await desk.store.stats())
+
+
+class _Filters:
+    """Which filters a broker's session holds, in a file beside the store (see FilterMemory)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> frozenset[str]:
+        """The filters last saved; none where the file is not there or not ours."""
+        try:
+            found = json.loads(self._path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return frozenset()
+        return frozenset(text for text in found if isinstance(text, str)) if isinstance(found, list) else frozenset()
+
+    def save(self, filters: frozenset[str]) -> None:
+        """Replace the file as a whole: a power cut leaves the old one or the new one."""
+        fresh = self._path.with_name(self._path.name + ".new")
+        with fresh.open("w", encoding="utf-8") as file:
+            json.dump(sorted(filters), file)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self._path)
