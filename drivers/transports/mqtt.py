@@ -28,7 +28,8 @@ PROMPT_AFTER_S = 60
 # none, the smallest among common brokers. From then on the same time has to pass again.
 _WINDOW = 20
 # What may wait here for the store before the rest is left to the broker. With one read of asyncio (256 KiB) and one
-# packet (PACKET_BYTES_MAX) it bounds the memory of a source, whatever the broker's limits are.
+# packet (PACKET_BYTES_MAX) it bounds the memory of a source. Receive Maximum does not: MQTT 3.1.1 has none, it counts
+# no bytes, and mosquitto 2.0.11 exceeds it when a session with a queue is resumed.
 WAITING_BYTES_MAX = 4 * 1_048_576
 _MESSAGE_COST_BYTES = 1024  # the objects around a payload
 _FAILURE = 0x80  # reason codes from here on are refusals (MQTT 5, 2.4; MQTT 3.1.1, 3.9.3)

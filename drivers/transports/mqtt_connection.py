@@ -332,10 +332,12 @@ class Connection(asyncio.Protocol):
             self._wire.out.clear()
 
     def _fail(self, error: Exception) -> None:
-        if self.failure is None:
-            self.failure = error
+        if self.failure is not None:
+            return
+        self.failure = error
         if not self._accepted.done():
-            self._accepted.set_exception(self.failure)
+            self._accepted.set_exception(error)
+            self._accepted.exception()  # seen: nobody may be waiting for it any more
         if self._ticker:
             self._ticker.cancel()
         if self._transport:
