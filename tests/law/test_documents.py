@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_the_readmes_configuration_loads() -> None:
 )
 def test_the_readmes_commands_work(line: str) -> None:
     _, *words = shlex.split(line)
-    command = [str(ROOT / ".venv" / "bin" / "vitals-gateway"), *words]
+    command = [str(Path(sys.executable).parent / "vitals-gateway"), *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip()
