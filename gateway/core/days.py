@@ -7,12 +7,13 @@ stands for that (billing rules 7.3).
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.core.assessment import Assessment, Judged, Service, assess
+from gateway.core.gates import OUTSIDE
 from gateway.core.period import Period, civil_date, to_ms
 from gateway.core.rules import Rules
 
@@ -140,11 +141,12 @@ def ledger(
         day = None if each.judged.measured_ms is None else civil_date(each.judged.measured_ms, zone)
         if day is not None and day not in lines:
             continue
-        inside.append(each.judged)
+        judged = _within(each.judged, service)
+        inside.append(judged)
         if day is None:
-            _add(undated, each.judged.reason or "")
+            _add(undated, judged.reason or "")
         else:
-            _enter(lines[day], each, period)
+            _enter(lines[day], replace(each, judged=judged), period)
     assessment = assess(inside, service, period, zone, rules, now_ms)
     counted = {line.day for line in lines.values() if line.counted}
     pace_ = pace(counted, period, zone, rules, now_ms) if assessment.status == "OPEN" else None
@@ -176,6 +178,13 @@ def pace(counted: set[date], period: Period, zone: ZoneInfo, rules: Rules, now_m
 
 _OUT_OF_REACH = "the dates left are fewer than the days needed"
 _TOO_SLOW = "at the present pace the threshold will be missed"
+
+
+def _within(judged: Judged, service: Service) -> Judged:
+    """A reading kept while the service ran does not count where its end was entered later, for an earlier instant."""
+    if judged.reason is not None or judged.measured_ms is None or service.covers(judged.measured_ms):
+        return judged
+    return replace(judged, reason=OUTSIDE)
 
 
 def _per_week(needed: int, days_left: int) -> int | None:

@@ -16,6 +16,8 @@ CLEARED = "device_201h"
 _REMOTE_SITES = frozenset({"home", "cloud"})
 _REHEARSALS = frozenset({"test", "control", "setup_demo"})
 _INPATIENT = "inpatient"
+# The reason of a reading measured before the service began or after it ended.
+OUTSIDE = "Q06 outside enrolment"
 _VALUES = frozenset({SampleKind.READING, SampleKind.ALERT_WITH_VALUE})
 
 
@@ -113,7 +115,7 @@ def _not_device(facts: Facts, _: Rules) -> str:
 
 
 def _not_enrolled(facts: Facts, _: Rules) -> str:
-    return "" if facts.enrolled else "outside enrolment"
+    return "" if facts.enrolled else OUTSIDE.removeprefix("Q06 ")
 
 
 def _rehearsal(facts: Facts, _: Rules) -> str:
