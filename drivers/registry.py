@@ -68,8 +68,8 @@ def named(name: str) -> Driver:
 
 
 def _own() -> Iterator[Driver]:
-    for info in pkgutil.iter_modules(drivers.devices.__path__):
-        yield import_module(f"drivers.devices.{info.name}").DRIVER
+    for found in pkgutil.iter_modules(drivers.devices.__path__):
+        yield import_module(f"drivers.devices.{found.name}").DRIVER
 
 
 def _third_party() -> Iterator[Driver]:
