@@ -9,7 +9,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 LEFT_OUT := not long and not vm
 # Extra words for the command: make demo ARGS="--days 3", make test ARGS=tests/buffer
 ARGS ?=
-BENCHES = $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
+BENCHES = $(basename $(subst /,.,$(sort $(filter-out bench/_%,$(wildcard bench/*.py)))))
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-run venv-dev demo test check bench test-long test-vm lock clean broker
@@ -44,7 +44,7 @@ check: venv-dev ## format, lint, types and floors alone
 
 bench: venv-dev broker ## measure; prints ratios against a bare peer in the same run
 	@failed=""; for bench in $(BENCHES); do \
-	  echo "== $$bench"; $(BIN)/python "$$bench" $(ARGS) || failed="$$failed $$bench"; \
+	  echo "== $$bench"; $(BIN)/python -m "$$bench" $(ARGS) || failed="$$failed $$bench"; \
 	done; [ -z "$$failed" ] || { echo "These did not finish:$$failed" >&2; false; }
 
 test-long: venv-dev broker ## the longer crash, soak and scale tests

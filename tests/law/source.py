@@ -20,7 +20,7 @@ def product() -> tuple[Path, ...]:
 
 @cache
 def trials() -> tuple[Path, ...]:
-    """Every module of the tests and the bench."""
+    """Every module of the tests and the bench, which are held to the same size and reasons."""
     return tuple(path for folder in ("tests", "bench") for path in _modules(ROOT / folder))
 
 
@@ -28,7 +28,7 @@ def texts() -> Iterator[Path]:
     """Every text file a reader of the repository sees."""
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
-        hidden = any(part.startswith(".") for part in parts[:-1] if part != ".ci")
+        hidden = any(part.startswith(".") for part in parts if part not in (".ci", ".gitignore"))
         if path.is_file() and not hidden and not _NOT_OURS & set(parts) and not parts[0].endswith(".egg-info"):
             yield path
 

@@ -12,6 +12,8 @@ BANNED = frozenset({"manager", "handler", "helper", "util", "utils", "process", 
 BANNED_PREFIXES = ("async_", "do_")
 # name -> why it may stand: a framework or a format chose it
 FORCED: dict[str, str] = {
+    "DATA": "sysexits.h calls it EX_DATAERR",
+    "data_received": "asyncio.Protocol calls it by this name",
     "do_GET": "http.server calls it by this name",
     "do_POST": "http.server calls it by this name",
 }

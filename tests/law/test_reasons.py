@@ -12,8 +12,12 @@ _DIRECTIVE = re.compile(
     r"noqa(:\s*[A-Z]+\d+(\s*,\s*[A-Z]+\d+)*)?|type:\s*ignore(\[[\w, -]+\])?|pragma:\s*no\s+(cover|branch)"
 )
 _BARE = re.compile(r"#\s*(noqa(?!:)|type:\s*ignore(?!\[)|ruff:\s*noqa|mypy:\s*ignore-errors)")
-# place -> what a broad except does with what it catches. It may forward or keep, never swallow.
+# place -> what a broad except does with what it catches. It may forward or keep, never swallow; one that ends in `raise`
+# needs no line.
 BROAD: dict[str, str] = {
+    "buffer/writer.py": "hands it to every waiter, and judges whether the store can go on",
+    "drivers/transports/mqtt_connection.py": "forwards it from paho's thread to the task that listens",
+    "gateway/intake.py": "keeps the frame as refused: a driver's bug costs neither the hub nor the frame",
     "gateway/cli/__init__.py": "the last resort: a person gets a sentence and exit 70, never a traceback",
 }
 
@@ -78,7 +82,7 @@ def test_broad_excepts_are_the_known_ones() -> None:
         where(path)
         for path in product()
         for node in ast.walk(tree(path))
-        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type)
+        if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not isinstance(node.body[-1], ast.Raise)
     }
     breaches = [f"{place}: new" for place in sorted(found - set(BROAD))]
     breaches += [f"{place}: gone, take it off the list" for place in sorted(set(BROAD) - found)]
