@@ -12,8 +12,8 @@ _DIRECTIVE = re.compile(
     r"noqa(:\s*[A-Z]+\d+(\s*,\s*[A-Z]+\d+)*)?|type:\s*ignore(\[[\w, -]+\])?|pragma:\s*no\s+(cover|branch)"
 )
 _BARE = re.compile(r"#\s*(noqa(?!:)|type:\s*ignore(?!\[)|ruff:\s*noqa|mypy:\s*ignore-errors)")
-# place -> what a broad except does with what it catches. It may forward or keep, never swallow; one that ends in `raise`
-# needs no line.
+# place -> what a broad except does with what it catches. It may forward or keep, never
+# swallow; one that ends in `raise` needs no line.
 BROAD: dict[str, str] = {
     "buffer/writer.py": "hands it to every waiter, and judges whether the store can go on",
     "drivers/transports/mqtt_connection.py": "forwards it from paho's thread to the task that listens",
