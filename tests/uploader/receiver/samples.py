@@ -46,8 +46,8 @@ def reading(
 def event(name: str = "frame.refused") -> dict[str, Any]:
     """The body of an event."""
     return {
-        "_type": "event", "name": name, "at": utc_text(_NOON_UTC_MS), "driver": "stel", "driver_version": 1, "transport": "mqtt",
-        "source": "cell", "frame": "00ff", "device": None,
+        "_type": "event", "name": name, "at": utc_text(_NOON_UTC_MS), "driver": "stel", "driver_version": 1,
+        "transport": "mqtt", "source": "cell", "frame": "00ff", "device": None,
         "error": {"kind": "Truncated", "message": "The frame ends inside a field."},
     }  # fmt: skip
 
@@ -80,3 +80,8 @@ def rehashed(record: dict[str, Any], **changed: Any) -> dict[str, Any]:
                        prev=record["prev"])  # fmt: skip
     altered: dict[str, Any] = json.loads(content)
     return altered
+
+
+def renamed(record: dict[str, Any], record_id: str) -> Any:
+    """A record under another id, hashed again."""
+    return rehashed({**record, "record_id": record_id})
