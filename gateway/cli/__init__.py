@@ -28,7 +28,6 @@ COMMANDS = {
     "enrol": ("enrol", "begin or end a patient's enrolment"),
     "enter": ("enter", "keep a value typed by a person: shown, never counted"),
     "replay": ("replay", "run a capture of frames through the real path, marked as synthetic"),
-    "days": ("days", "the 30-day ledger of a patient: each date, counted or not, and why"),
     "assess": ("assess", "evaluate an evidence bundle offline"),
     "completion": ("completion", "print the completion script of a shell"),
 }

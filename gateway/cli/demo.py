@@ -41,9 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         complain(f"--days is a number from 3 to {_DAYS_MAX}: the demo plays within one billing period.")
         return int(Exit.USAGE)
+    from gateway.clock import HubClock
     from gateway.demo.story import play
 
-    outcome = asyncio.run(play(arguments.days, _say, _stay if arguments.stay else None))
+    outcome = asyncio.run(play(arguments.days, HubClock(), _say, _stay if arguments.stay else None))
     if arguments.json:
         print(json.dumps(_json(outcome)))
     elif not arguments.stay:

