@@ -43,7 +43,7 @@ class Credentials:
                 return await self._current(auth)
             case NoAuth() | MtlsAuth():
                 return None
-            case _:  # pragma: no cover
+            case _:  # pragma: no cover -- mypy proves that nothing is left
                 assert_never(self._auth)
 
     def forget(self) -> bool:

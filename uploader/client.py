@@ -39,6 +39,7 @@ _PIECE_BYTES = 64 * 1024  # sent under one timeout: with 30 s, a link of 2 kB/s 
 _REQUEST_S_MAX = 240.0
 _CONNECTIONS = httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=30.0)
 
+Sign = Callable[[bytes], bytes]
 FOREIGN = (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError, OSError, UnicodeError)
 
 
@@ -56,8 +57,7 @@ class Client:
         self._credentials = Credentials(options.auth, self._post, clock)
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._made_of: tls.Stamp = ()
-        self._sign: Callable[[bytes], bytes] | None = None
-        self._target = str(httpx.URL(options.url))
+        self._sign: Sign | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -81,24 +81,26 @@ class Client:
     async def _deliver(self, parcel: Parcel) -> Answer:
         token = await self._credentials.token()
         headers = parcel.headers | ({} if token is None else {"Authorization": f"Bearer {token}"})
-        answer = await self._post(self._options.url, parcel.body, headers | self._signature(parcel))
+        answer = await self._post(self._options.url, parcel.body, headers, sign=self._signer())
         return answer if token is None else _without(token, answer)
 
-    def _signature(self, parcel: Parcel) -> dict[str, str]:
-        if self._options.sign_key is None:
-            return {}
-        try:
-            self._sign = self._sign or load_key(self._options.sign_key)
-        except NotThere as error:
-            raise BadCredentials(str(error)) from error
-        created_s = self._clock.now().utc_ms // 1000
-        return signed(parcel.headers, self._target, self._hub_id, created_s, self._sign)
+    def _signer(self) -> Sign | None:
+        if self._options.sign_key is not None and self._sign is None:
+            try:
+                self._sign = load_key(self._options.sign_key)
+            except NotThere as error:
+                raise BadCredentials(str(error)) from error
+        return self._sign
 
-    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    async def _post(self, url: str, body: bytes, headers: dict[str, str], sign: Sign | None = None) -> Answer:
         try:
             transport = await self._open()
+            request = self._request(url, body, headers)
+            if sign is not None:
+                created_s = self._clock.now().utc_ms // 1000
+                request.headers.update(signed(headers, str(request.url), self._hub_id, created_s, sign))
             async with asyncio.timeout(_REQUEST_S_MAX):
-                return await _exchange(transport, self._request(url, body, headers))
+                return await _exchange(transport, request)
         except FOREIGN as error:
             raise translated(error) from error
 

@@ -9,7 +9,7 @@ from uploader.options import MtlsAuth, UploadOptions
 Stamp = tuple[tuple[int, int, int] | None, ...]
 
 # Alerts by which a server refuses our certificate (RFC 8446 section 6.2), in OpenSSL's names. In TLS 1.3 they come with
-# the first read, after the handshake.
+# the first read, after the handshake; where a reset overtakes the alert the link is merely lost, and a later try tells.
 _REFUSALS = frozenset(
     {
         "SSLV3_ALERT_BAD_CERTIFICATE",
@@ -58,8 +58,8 @@ def fault(error: BaseException) -> str | None:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _unverified(cause.verify_code)
-        if isinstance(cause, ssl.SSLError) and cause.reason in _REFUSALS:
+            return _unverified(getattr(cause, "verify_code", 0))  # OpenSSL's own carry one
+        if isinstance(cause, ssl.SSLError) and getattr(cause, "reason", None) in _REFUSALS:
             return "The backend does not accept this hub's certificate; renew cert and key in upload.auth."
         cause = cause.__cause__ or cause.__context__
     return None

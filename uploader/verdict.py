@@ -3,7 +3,7 @@ What an answer means. Pure: an answer in, a verdict out; waiting times with the 
 
     200, 201 with the contract's results     Settled  each record has its outcome
     400, 413, 422                            Split    halve; one record alone is the bad one
-    401, 403                                 Hold     keep everything, knock slowly, call a person
+    401, 403, a proxy's certificate page     Hold     keep everything, knock slowly, call a person
     408, 425, 429, 5xx                       Again    same bytes, later, not before Retry-After
     200, 201 with anything else, 3xx         Again    a captive portal, a proxy's page, another batch's answer
     every other 4xx                          Again    and a person: the address is not one that takes uploads
@@ -93,10 +93,10 @@ def judge(answer: Answer, batch_id: str, ids: Sequence[str], now_ms: int) -> Ver
     status = answer.status
     if status in {200, 201}:
         return _settled(answer, batch_id, ids)
+    if status in _HOLD or _is_certificate_page(answer):
+        return Hold(f"The backend refuses this hub (HTTP {status}); check the credentials in upload.auth.")
     if status in _SPLIT:
         return Split(_reason(answer))
-    if status in _HOLD:
-        return Hold(f"The backend refuses this hub (HTTP {status}); check the credentials in upload.auth.")
     if status in _LATER or status >= 500:
         return Again(f"The backend is not ready (HTTP {status}).", retry_after_s(answer.retry_after, now_ms))
     if status >= 400:
@@ -138,6 +138,18 @@ def retry_after_s(text: str | None, now_ms: int) -> float | None:
 def plain(text: str) -> str:
     """One line of printable text, cut to a sentence's length."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * _TEXT_MAX]).split())[:_TEXT_MAX]
+
+
+def _is_certificate_page(answer: Answer) -> bool:
+    """
+    The 400 by which nginx says that a client certificate is missing, expired or unknown.
+
+    It has no status of its own (495 and 496 leave as 400), and taken for a refusal of the batch it would set every
+    record aside. ngx_http_special_response.c: "400 The SSL certificate error", "400 No required SSL certificate was
+    sent".
+    """
+    page = answer.status == 400 and answer.content_type.startswith("text/html")
+    return page and b"SSL certificate" in answer.body[:1024]
 
 
 def _settled(answer: Answer, batch_id: str, ids: Sequence[str]) -> Verdict:

@@ -165,8 +165,7 @@ class HttpsCloud:
         self.release = threading.Event()
         self._script = script
         self._tls = tls
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _desk_of(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _desk_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
@@ -192,11 +191,35 @@ class HttpsCloud:
     def wrap(self, plain: socket.socket) -> socket.socket:
         """The connection, with TLS where the cloud has any."""
         self.connections += 1
-        return self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
+        if self._tls is None:
+            return plain
+        wrapped = self._tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        try:
+            wrapped.settimeout(10.0)
+            wrapped.do_handshake()
+        except OSError:
+            _drain(wrapped)
+            raise
+        return wrapped
 
     def next_say(self) -> Say:
         """What the script says for this request."""
         return self._script(sum(seen.path != "/token" for seen in self.seen) - 1)
+
+
+def _drain(wrapped: ssl.SSLSocket) -> None:
+    """Read what is still sent, then close: closing earlier would send RST, which can overtake the TLS alert."""
+    with contextlib.suppress(OSError), socket.socket(fileno=wrapped.detach()) as plain:
+        plain.settimeout(10.0)
+        while plain.recv(65536):
+            pass
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = False
+
+    def handle_error(self, *_: object) -> None:
+        """A handshake that fails is what some tests are about."""
 
 
 class _Desk(http.server.BaseHTTPRequestHandler):
@@ -205,10 +228,15 @@ class _Desk(http.server.BaseHTTPRequestHandler):
     cloud: HttpsCloud
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    timeout = 10.0
 
     def setup(self) -> None:
         self.request = self.cloud.wrap(self.request)
         super().setup()
+
+    def finish(self) -> None:
+        super().finish()
+        self.request.close()
 
     def log_message(self, *_: object) -> None:
         pass

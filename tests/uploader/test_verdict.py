@@ -258,3 +258,11 @@ def test_plain_text_is_one_short_printable_line(text: str) -> None:
     assert line.isprintable()
     assert len(line) <= 300
     assert plain(line) == line
+
+
+@pytest.mark.parametrize("title", ["400 The SSL certificate error", "400 No required SSL certificate was sent"])
+def test_a_proxys_certificate_page_is_no_word_on_the_batch(title: str) -> None:
+    """The pages of nginx 1.26, as its source has them."""
+    page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>"
+    assert isinstance(judge(answer(400, body=page.encode(), kind="text/html"), "k", IDS, NOW_MS), Hold)
+    assert judge(answer(400, body=page.encode()), "k", IDS, NOW_MS) == Split("HTTP 400")
