@@ -18,7 +18,7 @@ from dataclasses import replace
 from drivers.contract import PAYLOAD, Driver, Form, Grade, Link
 from drivers.payload import Node, each_message
 from drivers.quantities import fixed, maybe_fixed, present, technical, words
-from gateway.core.errors import BadValue, Truncated
+from gateway.core.errors import BadValue, Truncated, UnknownLayout
 from gateway.core.observation import (
     DIASTOLIC,
     GLUCOSE,
@@ -49,7 +49,9 @@ def _decode(frame: Frame) -> tuple[Sample, ...]:
 
 
 def _message(root: Node) -> tuple[Sample, ...]:
-    read = root["reading_type"].word(_READ)
+    type_ = root["reading_type"].text()
+    if type_ not in _READ:
+        raise UnknownLayout("The message's reading_type is none Smart Meter is known to send.")
     model, imei, user = root.maybe("device_model"), root.maybe("imei"), root.maybe("device_user")
     sample = Sample(
         device=DeviceIdentity(
@@ -61,7 +63,7 @@ def _message(root: Node) -> tuple[Sample, ...]:
         message_id=root["reading_id"].identifier(),
         device_time=_time(root),
         slot=None if user is None else user.slot(),
-        observations=read(root),
+        observations=_READ[type_](root),
         status=_flags(root),
         context=Context.TEST if root.object().get("qa") else Context.NORMAL,
         technical=technical(root, {"tare_kg": "tare_kg", "tare_lbs": "tare_lb"}),

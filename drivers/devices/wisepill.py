@@ -27,11 +27,13 @@ _FACTS = {"B": "battery_mv", "S": "signal"}
 
 def _decode(frame: Frame) -> tuple[Sample, ...]:
     fields = _fields(frame.payload)
-    event = fields.maybe("AT") or fields["@"]
+    event = (fields.maybe("AT") or fields["@"]).text()
+    if event not in _ORIGIN:
+        raise UnknownLayout("The message's event is neither 02 nor 03.")
     sample = Sample(
         device=DeviceIdentity(id=f"wisepill:{fields['SN'].identifier()}", manufacturer="Wisepill"),
         device_time=_time(fields["T"]),
-        origin=event.word(_ORIGIN),
+        origin=_ORIGIN[event],
         metric=Metric.THERAPEUTIC,
         status=("container_opened",),
         technical=technical(fields, _FACTS),
