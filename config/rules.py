@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from gateway.core.catalogue import Evidence, Listed
@@ -22,11 +23,17 @@ DEFAULT = "us-medicare-2026"
 
 @cache
 def profiles() -> Mapping[str, Rules]:
-    """Every profile by name, in order of name; raises ConfigInvalid with a sentence for each that cannot be read."""
+    """Every profile by name; raises ConfigInvalid with a sentence for each that cannot be read."""
+    return read_profiles(resources.files("config").joinpath("rules"))
+
+
+def read_profiles(folder: Traversable) -> Mapping[str, Rules]:
+    """The profiles of a folder, in order of name; raises ConfigInvalid."""
     found: dict[str, Rules] = {}
     mistakes: list[str] = []
-    files = (file for file in resources.files("config").joinpath("rules").iterdir() if file.name.endswith(".toml"))
-    for file in sorted(files, key=lambda file: file.name):
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if not file.name.endswith(".toml"):
+            continue
         try:
             rules = read_profile(file.read_text("utf-8"))
         except ValueError as error:
@@ -35,7 +42,7 @@ def profiles() -> Mapping[str, Rules]:
             found[rules.name] = rules
     if mistakes:
         raise ConfigInvalid(mistakes)
-    return found
+    return dict(sorted(found.items()))
 
 
 def read_profile(text: str) -> Rules:
@@ -73,12 +80,15 @@ def rules_in_force() -> Rules:
 @cache
 def catalogue() -> tuple[Listed, ...]:
     """The regulatory catalogue; raises ConfigInvalid where it cannot be read."""
+    return read_catalogue(resources.files("config").joinpath("devices.toml").read_text("utf-8"))
+
+
+def read_catalogue(text: str) -> tuple[Listed, ...]:
+    """A catalogue from its TOML; raises ConfigInvalid."""
     try:
-        table = tomllib.loads(resources.files("config").joinpath("devices.toml").read_text("utf-8"))
-        return tuple(
-            Listed(entry["maker"], model, _evidence(entry)) for entry in table["device"] for model in entry["models"]
-        )
-    except (OSError, ValueError, KeyError) as error:
+        entries = tomllib.loads(text)["device"]
+        return tuple(Listed(entry["maker"], model, _evidence(entry)) for entry in entries for model in entry["models"])
+    except (ValueError, KeyError) as error:
         raise ConfigInvalid(["The device catalogue devices.toml cannot be used; install the program again."]) from error
 
 
