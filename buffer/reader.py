@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlcipher3 import dbapi2
+
 from buffer.connection import beside, connect_reader
 from buffer.rows import STATES, Entry, id_key
 from buffer.trouble import translated
@@ -62,7 +64,7 @@ class Reader:
             if self._db is None:
                 self._db = connect_reader(self._options)
             return self._whole(self._db, question)
-        except Exception as error:
+        except dbapi2.Error as error:
             raise translated(error) from error
 
     @staticmethod

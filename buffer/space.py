@@ -7,7 +7,6 @@ refused record is never deleted to make room, and neither is what the registry i
 
 import json
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from buffer.connection import beside
@@ -25,6 +24,8 @@ HEADROOM_BYTES = 4 * 1024 * 1024
 LOG_MAX_BYTES = 4 * 1024 * 1024
 # Records deleted in one transaction: appends waiting behind it wait for some milliseconds.
 SLICE_RECORDS = 500
+# On a full disk the log of one slice has to fit into the headroom.
+_SLICE_FULL_RECORDS = 100
 # Free pages left in the file for the next records; giving them back would write them twice.
 _FREE_KEPT_PAGES = 256
 # Pages between the point where appends are refused and the hard cap: room for settling.
@@ -44,6 +45,7 @@ class Space:
         self._size_max_bytes = options.size_max_bytes
         self.log_max_bytes = min(LOG_MAX_BYTES, options.size_max_bytes // 4)
         self._soft_pages = 0
+        self._has_headroom = False
 
     def limit(self, db: "Connection") -> None:
         """Set the hard cap on the connection and put the headroom in place."""
@@ -52,36 +54,57 @@ class Space:
         reserve = min(_RESERVE_PAGES_MAX, max(_RESERVE_PAGES_MIN, hard_pages // 32))
         self._soft_pages = hard_pages - reserve
         db.execute(f"PRAGMA max_page_count = {hard_pages}").fetchall()
-        self.restore(db)
+        self._has_headroom = self._reserve()
 
     def claim(self, db: "Connection") -> None:
         """Make sure that there is room for new records, shedding history if need be; raises StoreFull."""
+        if not self._has_headroom:
+            self._claim_disk(db)
         while used_pages(db) >= self._soft_pages:
             if not shed(db):
                 self.is_full = True
                 raise StoreFull("The store is full of records not yet sent; nothing new is taken until some are.")
         self.is_full = False
 
+    def _claim_disk(self, db: "Connection") -> None:
+        """Take the headroom again before any record; while the disk has no room for it, give history's room back."""
+        self._has_headroom = self._reserve()
+        if self._has_headroom:
+            return
+        self.is_full = True
+        shed(db, slice_=_SLICE_FULL_RECORDS)
+        vacuum(db, 0)
+        raise StoreFull("The disk is full; nothing new is taken until it has room.")
+
     def relieve(self) -> None:
         """The disk has no room: give up the headroom, so that what frees space can be written."""
         self.is_full = True
+        self._has_headroom = False
         self._headroom.unlink(missing_ok=True)
 
-    def restore(self, db: "Connection") -> None:
-        """Take the headroom again where the disk has room, and say so."""
-        if not self._headroom.exists() and not self._reserve():
-            return
-        self.is_full = self.is_full and used_pages(db) >= self._soft_pages
+    def look(self, db: "Connection") -> None:
+        """Say whether there is room again, after something was written."""
+        self._has_headroom = self._has_headroom or self._reserve()
+        self.is_full = not self._has_headroom or used_pages(db) >= self._soft_pages
 
     def _reserve(self) -> bool:
+        if self._headroom.exists():
+            return True
         disk = os.statvfs(self._headroom.parent)
         if disk.f_bavail * disk.f_frsize < 2 * self._headroom_bytes:
             return False
-        with suppress(OSError), self._headroom.open("xb") as file:
-            os.posix_fallocate(file.fileno(), 0, self._headroom_bytes)
-            return True
-        self._headroom.unlink(missing_ok=True)
-        return False
+        try:
+            file = os.open(self._headroom, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
+        try:
+            os.posix_fallocate(file, 0, self._headroom_bytes)
+        except OSError:
+            self._headroom.unlink(missing_ok=True)
+            return False
+        finally:
+            os.close(file)
+        return True
 
 
 def used_pages(db: "Connection") -> int:
@@ -91,9 +114,9 @@ def used_pages(db: "Connection") -> int:
     return count - free
 
 
-def shed(db: "Connection", before_ms: int = _EVER_MS) -> int:
+def shed(db: "Connection", before_ms: int = _EVER_MS, slice_: int = SLICE_RECORDS) -> int:
     """Delete a slice of accepted history received before then, oldest first; how many records went."""
-    rows = db.execute(f"{_HISTORY} ORDER BY received_ms LIMIT {SLICE_RECORDS}", (before_ms,)).fetchall()
+    rows = db.execute(f"{_HISTORY} ORDER BY received_ms LIMIT {slice_}", (before_ms,)).fetchall()
     if rows:
         seqs = json.dumps([row[0] for row in rows])
         db.execute("DELETE FROM record WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
@@ -104,6 +127,11 @@ def shed(db: "Connection", before_ms: int = _EVER_MS) -> int:
 def tidy(db: "Connection", now_ms: int) -> None:
     """Forget repeats that are over, and give free pages beyond a few back to the disk."""
     db.execute("DELETE FROM once WHERE until_ms < ?", (now_ms,))
+    vacuum(db, _FREE_KEPT_PAGES)
+
+
+def vacuum(db: "Connection", kept_pages: int) -> None:
+    """Give free pages back to the disk but for so many; the file shrinks with the next checkpoint."""
     free = db.execute("PRAGMA freelist_count").fetchone()[0]
-    if free > _FREE_KEPT_PAGES:
-        db.execute(f"PRAGMA incremental_vacuum({free - _FREE_KEPT_PAGES})").fetchall()
+    if free > kept_pages:
+        db.execute(f"PRAGMA incremental_vacuum({free - kept_pages})").fetchall()

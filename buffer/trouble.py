@@ -1,12 +1,14 @@
 """What SQLite's errors mean for whoever waits for an answer."""
 
-from sqlcipher3 import dbapi2
-
 from gateway.core.errors import GatewayError, StoreBroken, StoreFull
 
+SQLITE_READONLY = 8
+SQLITE_IOERR = 10
 SQLITE_CORRUPT = 11
 SQLITE_FULL = 13
+SQLITE_CANTOPEN = 14
 SQLITE_NOTADB = 26
+_BREAKING = frozenset({SQLITE_READONLY, SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_CANTOPEN, SQLITE_NOTADB})
 _PRIMARY = 0xFF  # an extended code carries the primary code in its low byte
 
 _FULL = "The store is full: nothing was kept; what is not acknowledged stays with its source."
@@ -29,21 +31,22 @@ def is_damage(error: BaseException) -> bool:
     return code_of(error) in (SQLITE_CORRUPT, SQLITE_NOTADB)
 
 
-def translated(error: Exception) -> Exception:
-    """The gateway's error for one of SQLite's; any other error is its own."""
-    if isinstance(error, GatewayError) or not isinstance(error, dbapi2.Error):
-        return error
-    meant: GatewayError = StoreFull(_FULL) if is_full(error) else StoreBroken(_BROKEN)
-    meant.__cause__ = error
-    return meant
-
-
-def breaks(error: Exception) -> bool:
+def breaks(error: BaseException) -> bool:
     """
     Whether the store can be trusted no more: the disk failed, or the file is damaged.
 
     After a failed fsync a later one may succeed without the lost pages, so nothing is written after the first failure.
-    A constraint or a mistake in one piece of work is that work's own.
     """
-    own = (dbapi2.IntegrityError, dbapi2.ProgrammingError, dbapi2.InterfaceError, dbapi2.DataError)
-    return isinstance(error, dbapi2.Error) and not isinstance(error, own) and not is_full(error)
+    return code_of(error) in _BREAKING
+
+
+def translated(error: Exception) -> Exception:
+    """The gateway's error for a full or failed disk; any other error is its own, and a bug."""
+    if is_full(error):
+        meant: GatewayError = StoreFull(_FULL)
+    elif breaks(error):
+        meant = StoreBroken(_BROKEN)
+    else:
+        return error
+    meant.__cause__ = error
+    return meant

@@ -39,7 +39,7 @@ INBOX_MAX = 4096
 # Drafts in one transaction: about 1 MiB of log, some 30 ms on a Pi.
 GROUP_DRAFTS_MAX = 500
 # Quiet time after which the log is copied into the database.
-_IDLE_S = 1.0
+IDLE_S = 1.0
 
 Work = Callable[["Connection"], Any]
 
@@ -67,6 +67,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._inbox: SimpleQueue[Job | None] = SimpleQueue()
         self._broken: StoreBroken | None = None
+        self._idle_s = IDLE_S
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="buffer-writer", daemon=True)
 
@@ -103,7 +104,7 @@ class Writer:
     def _next_group(self) -> list[Job] | None:
         """What waits, up to the size of a group; nothing where it is quiet, None at the end."""
         try:
-            first = self._inbox.get(timeout=_IDLE_S if self._log.is_worth_moving else None)
+            first = self._inbox.get(timeout=self._idle_s if self._log.is_worth_moving else None)
         except Empty:
             return []
         if first is None:
@@ -131,7 +132,10 @@ class Writer:
             results = self._tried(jobs)
         with suppress(RuntimeError):  # the loop is closed: nobody is left to hear
             self._loop.call_soon_threadsafe(self._answer, jobs, results)
-        if self._log.is_due:
+        if self._space.is_full:
+            self._move_log()  # what was given back is the disk's only then
+            self._space.look(self._db)
+        elif self._log.is_due:
             self._move_log()
 
     def _move_log(self) -> None:
@@ -181,8 +185,6 @@ class Writer:
             raise
         self._log.grew(db)
         self.last_commit_s = self._clock.monotonic_s()
-        if self._space.is_full:
-            self._space.restore(db)
         return results
 
     def _results(self, jobs: list[Job]) -> list[Any]:
