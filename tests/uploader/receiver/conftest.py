@@ -14,6 +14,7 @@ class Live:
     """`python -m uploader.receiver` on a free port; `start` again after `kill` opens the same store."""
 
     def __init__(self, store: Path, *more: str) -> None:
+        self.store = store
         self._command = [sys.executable, "-m", "uploader.receiver", "--listen", "127.0.0.1:0", "--store", str(store)]
         self._command += more
         self._running: subprocess.Popen[str] | None = None
@@ -59,12 +60,21 @@ def live(tmp_path: Path) -> Iterator[Live]:
     backend.kill()
 
 
-@pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[Live]:
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """One for a whole module, for tests that leave it as it was."""
+    backend = Live(tmp_path_factory.mktemp("standing") / "receiver.db")
+    backend.start()
+    yield backend
+    backend.kill()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     """One that asks for the token `s3cret`."""
-    token = tmp_path / "token"
-    token.write_text("s3cret\n")
-    backend = Live(tmp_path / "receiver.db", "--token", f"file:{token}")
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "token").write_text("s3cret\n")
+    backend = Live(folder / "receiver.db", "--token", f"file:{folder / 'token'}")
     backend.start()
     yield backend
     backend.kill()
