@@ -5,8 +5,8 @@ Source:  openScale, with a capture of a BF800 in its issue 1500; Beurer publishe
 Units:   kg in steps of 0.05.
 Order:   F7 or E7, 58, 01 while the value moves or 00, weight high byte first
 Quirks:  Until the value stands still it is a status, not a reading. The newer BF105, BF720 and BF600 speak the
-         Bluetooth SIG's services. A finished weighing with its body composition comes in several frames (59), which nobody has
-         published with their meaning: they are refused and kept.
+         Bluetooth SIG's services. A finished weighing with its body composition comes in several frames
+         (59), which nobody has published with their meaning: they are refused and kept.
 """
 
 from drivers.contract import Driver, Grade, Link
