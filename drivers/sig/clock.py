@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from drivers.fields import Fields, Stamp
 from gateway.core.time import DeviceTime
 
-_FRACTION = timedelta(seconds=1) / 256
-
 
 def read_current(payload: bytes) -> Stamp:
     """What 0x2A2B says, with its fraction; the day of the week and the reason of the last change are left out."""
@@ -22,7 +20,7 @@ def read_current(payload: bytes) -> Stamp:
     fields.u8()  # why the clock was last changed
     if stamp.time is None:
         return stamp
-    return Stamp(DeviceTime(stamp.time.local + fraction * _FRACTION))
+    return Stamp(DeviceTime(stamp.time.local + timedelta(seconds=fraction / 256)))
 
 
 def read_date(payload: bytes) -> Stamp:
