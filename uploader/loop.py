@@ -11,7 +11,6 @@ probe, and the rest follows once that is answered.
 
 import asyncio
 import contextlib
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -42,25 +41,7 @@ _REFUSED_IN_A_ROW_MAX = 500
 
 T = TypeVar("T")
 
-__all__ = ["Sender", "UploadCounts", "Uploader", "upload"]
-
 _log = structlog.get_logger()
-
-
-async def upload(  # noqa: PLR0913, PLR0917 -- the wiring's parts; what keeps them together is Uploader
-    outbox: Outbox,
-    options: UploadOptions,
-    clock: Clock,
-    jitter: Callable[[], float],
-    link: LinkState,
-    counts: UploadCounts,
-    hub: bytes,
-) -> Never:
-    """Upload until cancelled, over a connection of its own. Raises StoreBroken."""
-    from uploader.client import Client  # httpx: only a hub that uploads pays for it
-
-    async with Client(options, json.loads(hub)["id"], clock) as client:
-        await Uploader(outbox, client, options, clock, jitter, link, hub, counts).run()
 
 
 class Sender(Protocol):

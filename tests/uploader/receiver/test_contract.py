@@ -11,7 +11,6 @@ import httpx
 import jsonschema_rs
 import pytest
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -27,7 +26,8 @@ from tests.uploader.receiver.conftest import Live
 from uploader.receiver.app import create_app
 from uploader.receiver.options import Options
 
-DOCUMENT: dict[str, Any] = yaml.safe_load(files("uploader.receiver").joinpath("openapi.yaml").read_text("utf-8"))
+SCHEMA: Any = schemathesis.openapi.from_path(str(files("uploader.receiver").joinpath("openapi.yaml")))
+DOCUMENT: dict[str, Any] = SCHEMA.raw_schema
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -100,7 +100,6 @@ def test_every_route_is_described(tmp_path: Path) -> None:
     assert paths == set(DOCUMENT["paths"])
 
 
-SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 CAN_BE_WRONG = [found for found in OPERATIONS if any((found.query, found.headers, found.body))]
 ASKED = [(found, GenerationMode.POSITIVE) for found in OPERATIONS]
