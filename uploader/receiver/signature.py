@@ -48,7 +48,7 @@ class Message:
         return derived.get(name) if name.startswith("@") else self.fields.get(name)
 
 
-def check_signature(message: Message, public_key: bytes) -> None:
+def check_signature(message: Message, public_key: bytes, must_cover: frozenset[str] = MUST_COVER) -> None:
     """Raise Problem 401 unless one of the message's signatures is by this key and covers what it must."""
     given, sent = message.fields.get("signature-input", ""), message.fields.get("signature", "")
     if not given or not sent:
@@ -58,7 +58,7 @@ def check_signature(message: Message, public_key: bytes) -> None:
     signatures = dict(_SIGNATURE.findall(sent))
     for label, params, items, _rest in _INPUT.findall(given):
         names = _ITEM.findall(items)
-        if label in signatures and set(names) >= MUST_COVER and items.split() == [f'"{name}"' for name in names]:
+        if label in signatures and must_cover <= set(names) and items.split() == [f'"{name}"' for name in names]:
             base = _base(message, names, params)
             if base is not None and _is_by(public_key, signatures[label], base):
                 return
