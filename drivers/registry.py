@@ -9,7 +9,6 @@ import pkgutil
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import NoReturn
 
 import drivers.devices
@@ -73,5 +72,7 @@ def _own() -> Iterator[Driver]:
 
 
 def _third_party() -> Iterator[Driver]:
+    from importlib.metadata import entry_points  # 30 ms on a desktop, and only the whole catalogue needs it
+
     for entry in entry_points(group=ENTRY_POINTS):
         yield entry.load()

@@ -30,6 +30,7 @@ from gateway.core.time import Clock
 from gateway.desk import Desk
 from gateway.health import Watched, lifeless, metrics_text, notify, one_line, watchdog_interval_s
 from gateway.intake import Intake, Place
+from gateway.lean import give_back, share_heaps
 from gateway.metrics import Counts
 from gateway.qualification import qualifier
 from gateway.registry import LEDGER_TYPES, Registry
@@ -41,12 +42,15 @@ from uploader.options import UploadOptions
 _SETTLE_S = 15.0
 # Retention looks once an hour; it deletes only what the backend accepted.
 _PURGE_S = 3600.0
+# By then the first upload has brought in what it needs (httpcore, some 6 MiB and as much again of waste).
+_WARM_S = 10.0
 
 log = structlog.get_logger()
 
 
 async def serve(options: Options, clock: Clock) -> None:
     """Run the daemon until cancelled."""
+    share_heaps()
     notify("STATUS=Opening the store")
     async with open_store(options.buffer, clock) as store:
         desk = await _desk(options, store, clock, running=True)
@@ -124,14 +128,18 @@ async def _announce(links: Sequence[LinkState]) -> None:
         async with asyncio.timeout(_SETTLE_S), asyncio.TaskGroup() as waiting:
             for link in links:
                 waiting.create_task(link.settled.wait())
+    give_back()
     log.info("daemon.ready", version=__version__, count=len(links))
     notify(f"READY=1\nSTATUS={one_line(links)}")
 
 
 async def _retention(store: Store, clock: Clock) -> None:
+    await store.purge()
+    await clock.sleep(_WARM_S)
+    give_back()
     while True:
-        await store.purge()
         await clock.sleep(_PURGE_S)
+        await store.purge()
 
 
 async def _prove_life(desk: Desk, clock: Clock) -> None:
