@@ -7,13 +7,10 @@ end, then the uploader, then the writer drains and closes.
 
 import asyncio
 import contextlib
-import json
-import os
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import structlog
 
@@ -101,9 +98,10 @@ async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) 
 async def _listen(options: Options, source: MqttOptions, link: LinkState, desk: Desk) -> None:
     """One MQTT source, for the daemon's life."""
     from drivers.transports import mqtt  # paho, only where a source needs it
+    from drivers.transports.mqtt_memory import FilterFile
 
     clock = desk.watched.clock
-    memory = _Filters(options.buffer.path.with_name(f"{options.buffer.path.name}.{source.name}.filters"))
+    memory = FilterFile(options.buffer.path.with_name(f"{options.buffer.path.name}.{source.name}.filters"))
     listen = partial(mqtt.listen, source, desk.intake.keep, clock, link, memory)
     await keep_running(listen, link, clock, random.random)
 
@@ -157,27 +155,3 @@ async def _prove_life(desk: Desk, clock: Clock) -> None:
 
 async def _metrics(desk: Desk) -> str:
     return metrics_text(desk.watched, await desk.store.stats())
-
-
-class _Filters:
-    """Which filters a broker's session holds, in a file beside the store (see FilterMemory)."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def load(self) -> frozenset[str]:
-        """The filters last saved; none where the file is not there or not ours."""
-        try:
-            found = json.loads(self._path.read_text("utf-8"))
-        except (OSError, ValueError):
-            return frozenset()
-        return frozenset(text for text in found if isinstance(text, str)) if isinstance(found, list) else frozenset()
-
-    def save(self, filters: frozenset[str]) -> None:
-        """Replace the file as a whole: a power cut leaves the old one or the new one."""
-        fresh = self._path.with_name(self._path.name + ".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(sorted(filters), file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)

@@ -1,6 +1,7 @@
 """The filters a broker's session may hold, in a small file beside the store (see FilterMemory)."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from gateway.core.errors import StoreFull
 @dataclass(frozen=True, slots=True)
 class FilterFile:
     """
-    A JSON list, replaced whole.
+    A JSON list, replaced whole: a power cut leaves the old one or the new one.
 
     A file that is lost or unreadable counts as empty: then filters taken out of the configuration keep delivering, and
     what they deliver is kept aside as unrouted, which `status` shows.
@@ -28,9 +29,12 @@ class FilterFile:
 
     def save(self, filters: frozenset[str]) -> None:
         """Replace the file; raises StoreFull where it cannot be written."""
-        fresh = self.path.with_suffix(".new")
+        fresh = self.path.with_name(self.path.name + ".new")
         try:
-            fresh.write_text(json.dumps(sorted(filters)), "utf-8")
+            with fresh.open("w", encoding="utf-8") as file:
+                json.dump(sorted(filters), file)
+                file.flush()
+                os.fsync(file.fileno())
             fresh.replace(self.path)
         except OSError as error:
             raise StoreFull(
