@@ -7,9 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from paho.mqtt.client import topic_matches_sub
 
+from drivers.registry import UNROUTED, find, named
 from drivers.transports.mqtt_memory import FilterFile
 from drivers.transports.mqtt_options import Topic, bare, filter_mistake, matches, router
-from gateway.core.errors import StoreFull
+from gateway.core.errors import StoreFull, UnknownLayout
+from gateway.core.reading import Frame
 
 _LEVEL = st.sampled_from(["", "a", "b", "$SYS", "é", "a b"])
 _TOPIC = st.lists(_LEVEL, min_size=1, max_size=4).map("/".join)
@@ -54,6 +56,13 @@ def test_the_first_configured_match_decides() -> None:
         "nobody",
         "telli",
     ]
+
+
+def test_a_message_of_no_configured_topic_is_refused_with_the_reason() -> None:
+    unrouted = named(UNROUTED.name)
+    with pytest.raises(UnknownLayout, match="No configured topic matches"):
+        unrouted.decode(Frame(b"{}", topic="stel/1"))
+    assert UNROUTED.name not in find()
 
 
 def test_remembered_filters_survive_and_damage_counts_as_none(tmp_path: Path) -> None:
