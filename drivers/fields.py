@@ -91,7 +91,8 @@ class Fields:
 
     def s16le(self) -> int:
         """Two bytes, low byte first, signed."""
-        return int.from_bytes(self.take(2), "little", signed=True)
+        value = self.u16le()
+        return value - 0x10000 if value & 0x8000 else value
 
     def u24le(self) -> int:
         """Three bytes, low byte first."""
@@ -115,11 +116,11 @@ class Fields:
 
     def sfloat_of(self, kind: Kind, unit: Unit) -> Observation:
         """An SFLOAT as what was seen of `kind`."""
-        return _sfloat_seen(kind, self.u16le(), unit)
+        return sfloat_seen(kind, self.u16le(), unit)
 
     def sfloat_be_of(self, kind: Kind, unit: Unit) -> Observation:
         """As `sfloat_of`, high byte first: no SIG service has it, some cuffs do."""
-        return _sfloat_seen(kind, self.u16be(), unit)
+        return sfloat_seen(kind, self.u16be(), unit)
 
     def date_time(self) -> Stamp:
         """GATT Date Time (0x2A08): year, month, day, hour, minute, second in 7 bytes, no zone."""
@@ -174,6 +175,18 @@ def observe(kind: Kind, value: Decimal | Why, unit: Unit) -> Observation:
 
 
 @lru_cache(maxsize=_VALUES_KEPT)
+def sfloat_seen(kind: Kind, raw: int, unit: Unit) -> Observation:
+    """The 16 bits of an SFLOAT as what was seen of `kind`, where a later field says what it is."""
+    return observe(kind, _sfloat(raw), unit)
+
+
+@lru_cache(maxsize=_VALUES_KEPT)
+def float32_seen(kind: Kind, raw: int, unit: Unit) -> Observation:
+    """The 32 bits of a FLOAT as what was seen of `kind`; raises BadValue for a number no device can mean."""
+    return observe(kind, _float32(raw), unit)
+
+
+@lru_cache(maxsize=_VALUES_KEPT)
 def counted(kind: Kind, raw: int, unit: Unit, scale: str = "1") -> Measured:
     """An integer in steps of `scale`, exactly: 14000 in steps of "0.005" is 70.000."""
     return Measured(kind, step(raw, scale), unit)
@@ -204,11 +217,6 @@ def _sfloat(raw: int) -> Decimal | Why:
 
 def _float32(raw: int) -> Decimal | Why:
     return _FLOAT_SPECIAL.get(raw) or _scaled(raw & 0x00FFFFFF, 24, raw >> 24, 8)
-
-
-@lru_cache(maxsize=_VALUES_KEPT)
-def _sfloat_seen(kind: Kind, raw: int, unit: Unit) -> Observation:
-    return observe(kind, _sfloat(raw), unit)
 
 
 def _scaled(mantissa: int, mantissa_bits: int, exponent: int, exponent_bits: int) -> Decimal:

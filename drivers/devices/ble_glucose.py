@@ -15,10 +15,9 @@ Quirks:  The time the user saw is base time plus offset; Roche and Ascensia keep
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
 from drivers.contract import Driver, Grade, Link
-from drivers.fields import BROKEN_CLOCK, Fields, Stamp, flags, observe
+from drivers.fields import BROKEN_CLOCK, Fields, Stamp, flags, sfloat_seen
 from drivers.sig import glucose_context
 from gateway.core.observation import GLUCOSE, KG_PER_L, MOL_PER_L, Absent, Kind, Observation, Why
 from gateway.core.reading import Context, Frame, Origin, Sample, SampleKind, Signal
@@ -74,7 +73,7 @@ def measurement(frame: Frame) -> tuple[Sample, ...]:
     bits = fields.u8()
     number = fields.u16le()
     stamp = _shown(fields.date_time(), fields.s16le() if bits & _HAS_OFFSET else 0)
-    raw, specimen = (fields.sfloat(), fields.u8()) if bits & _HAS_VALUE else (None, 0)
+    raw, specimen = (fields.u16le(), fields.u8()) if bits & _HAS_VALUE else (None, 0)
     status = fields.u16le() if bits & _HAS_STATUS else 0
     kind, site = _SPECIMEN.get(specimen & 0x0F, _UNSTATED), specimen >> 4
     sample = Sample(
@@ -89,9 +88,9 @@ def measurement(frame: Frame) -> tuple[Sample, ...]:
     return (_companion(sample) if any(o.value < 0 for o in sample.measured) else sample,)
 
 
-def _seen(kind: Kind, raw: Decimal | Why | None, bits: int, status: int) -> Observation:
+def _seen(kind: Kind, raw: int | None, bits: int, status: int) -> Observation:
     if raw is not None:
-        return observe(kind, raw, MOL_PER_L if bits & _IN_MOLES else KG_PER_L)
+        return sfloat_seen(kind, raw, MOL_PER_L if bits & _IN_MOLES else KG_PER_L)
     return Absent(GLUCOSE, _why_none(status))
 
 

@@ -13,7 +13,7 @@ Quirks:  Where: FF is an object's temperature and no person's, 02 the forehead (
 from dataclasses import replace
 
 from drivers.contract import Driver, Grade, Link
-from drivers.fields import UNSTAMPED, Fields, observe
+from drivers.fields import UNSTAMPED, Fields, float32_seen
 from gateway.core.observation import CELSIUS, FAHRENHEIT, TEMPERATURE, Kind
 from gateway.core.reading import Frame, Metric, Sample, SampleKind
 
@@ -43,13 +43,13 @@ def final(frame: Frame) -> tuple[Sample, ...]:
     """One indication of 0x2A1C."""
     fields = Fields(frame.payload)
     bits = fields.u8()
-    value = fields.float32()
+    raw = fields.u32le()
     stamp = fields.date_time() if bits & _HAS_TIME else UNSTAMPED
     where = fields.u8() if bits & _HAS_TYPE else 0
     kind = _OBJECT if where == _OBJECT_TYPE else _SITE.get(where, TEMPERATURE)
     return (
         Sample(
-            observations=(observe(kind, value, FAHRENHEIT if bits & _FAHRENHEIT else CELSIUS),),
+            observations=(float32_seen(kind, raw, FAHRENHEIT if bits & _FAHRENHEIT else CELSIUS),),
             device_time=stamp.time,
             status=stamp.status,
             metric=Metric.TECHNICAL if kind is _OBJECT else Metric.PHYSIOLOGIC,
