@@ -22,8 +22,8 @@ from uploader.receiver.signature import public_key_bytes
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _STOP_WITHIN_S = 5
-# At most this many requests at once, each of at most a few MB; above it the answer is 503, and hubs come later.
-_REQUESTS_MAX = 64
+# At most this many connections at once, each with at most one batch in memory; above it the answer is 503.
+_CONNECTIONS_MAX = 200
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def _serve(given: argparse.Namespace) -> None:
     app = create_app(options, lambda: time.time_ns() // 1_000_000)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, proxy_headers=False, lifespan="on",
-        limit_concurrency=_REQUESTS_MAX, timeout_graceful_shutdown=_STOP_WITHIN_S,
+        limit_concurrency=_CONNECTIONS_MAX, timeout_graceful_shutdown=_STOP_WITHIN_S,
         ssl_certfile=given.tls_cert, ssl_keyfile=given.tls_key,
     )  # fmt: skip
     with _listening(host, port) as listener:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.core.errors import BadInput
 from gateway.core.record import verify
@@ -29,10 +29,11 @@ class Delivery:
     records: list[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """
     What the day ledger needs of a reading; of an enrolment only whose it is and in which program.
+
+    The order is that of the columns of `record`.
 
     counts    it says that it qualifies, and it is of a patient and of a date, and automatic; in RTM a person may report
     reason    why it does not count, as the hub gave it; None where it counts

@@ -8,7 +8,6 @@ crash between COMMIT and answer costs nothing but that retry.
 import hashlib
 import json
 import sqlite3
-from dataclasses import astuple
 from typing import Any
 
 from gateway.core.record import encode_plain
@@ -105,11 +104,10 @@ def _stranger(db: sqlite3.Connection, hub: str, record: dict[str, Any]) -> str |
 def _keep(db: sqlite3.Connection, hub: str, record: dict[str, Any], now_ms: int) -> str:
     """Enter a link; `duplicate` where another hub has already told of the same event."""
     other = db.execute("SELECT 1 FROM record WHERE record_id = ?", (record["record_id"],)).fetchone()
-    day = astuple(facts(record))
     db.execute(
         "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (hub, record["seq"], record["record_id"], record["type"], record["prev"], record["hash"],
-         encode_plain(record).decode(), now_ms, *day),
+         encode_plain(record).decode(), now_ms, *facts(record)),
     )  # fmt: skip
     return "duplicate" if other else "accepted"
 

@@ -51,11 +51,15 @@ class Ledger:
         return sum(day.counted for day in self.days.values())
 
 
+# The indexes are named: chosen by guess, a patient with thousands of readings is compared with itself for each.
 _READINGS = """
-    FROM record r WHERE r.patient = :patient AND r.date BETWEEN :first AND :last AND r.program = :program
-    AND NOT EXISTS (SELECT 1 FROM record c WHERE c.corrects = r.record_id AND (c.hub <> r.hub OR c.seq > r.seq))
+    FROM record r INDEXED BY record_by_day
+    WHERE r.patient = :patient AND r.date BETWEEN :first AND :last AND r.program = :program
     AND NOT EXISTS (
-        SELECT 1 FROM record o WHERE o.record_id = r.record_id AND o.patient = r.patient
+        SELECT 1 FROM record c INDEXED BY record_by_corrected
+        WHERE c.corrects = r.record_id AND (c.hub <> r.hub OR c.seq > r.seq))
+    AND NOT EXISTS (
+        SELECT 1 FROM record o INDEXED BY record_by_id WHERE o.record_id = r.record_id AND o.patient = r.patient
         AND (-o.counts, o.hub, o.seq) < (-r.counts, r.hub, r.seq))
 """
 

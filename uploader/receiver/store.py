@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.core.errors import StoreBroken
 
 _VERSION = 1
+_OWNER_ONLY = 0o600  # patients' readings
 _BUSY_TIMEOUT_S = 5.0  # another tool may be reading the file
 
 
@@ -18,6 +19,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(_OWNER_ONLY)  # SQLite gives the files beside it the same rights
             self.db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
             self._prepare()
         except (OSError, sqlite3.Error) as error:
