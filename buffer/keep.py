@@ -1,9 +1,9 @@
 """Drafts to records: who is there already, the next places in the chain, the rows."""
 
-import json
 from typing import TYPE_CHECKING
 
-from buffer.rows import LASTING, WAITING, id_key
+from buffer.known import Known, id_key
+from buffer.rows import LASTING, WAITING
 from gateway.core.record import chain
 
 if TYPE_CHECKING:
@@ -12,36 +12,36 @@ if TYPE_CHECKING:
 
     from gateway.core.reading import Draft
 
-_KNOWN = "SELECT record_id FROM record WHERE id_key IN (SELECT value FROM json_each(?))"
-_KEEP = "INSERT INTO record VALUES (?, ?, ?, ?, ?)"
-_STAND = "INSERT INTO standing VALUES (?, ?, ?, NULL, ?)"
+_KEEP = "INSERT INTO record VALUES (?, ?, ?, ?)"
+_STAND = "INSERT INTO standing VALUES (?, ?, ?, NULL, ?, ?)"
 _HEAD = "UPDATE head SET seq = ?, hash = ?, waiting = waiting + ?"
 _HEARD = "SELECT 1 FROM once WHERE key = ? AND heard_ms BETWEEN ? AND ?"
 _HEAR = "INSERT OR REPLACE INTO once VALUES (?, ?, ?)"
 
 
-def keep(db: "Connection", drafts: "Sequence[Draft]") -> list[bool]:
+def keep(db: "Connection", known: Known, drafts: "Sequence[Draft]") -> list[bool]:
     """
     Keep the drafts that are new, in order; for each whether it was.
 
     Raises BadInput for a body that has no canonical form; the caller rolls back.
     """
     keys = [id_key(draft.record_id) for draft in drafts]
-    known = {row[0] for row in db.execute(_KNOWN, (json.dumps(keys),))}
+    there = known.among(db, keys)
     seq, prev = db.execute("SELECT seq, hash FROM head").fetchone()
     answers: list[bool] = []
-    records: list[tuple[int, int, str, str, bytes]] = []
-    standings: list[tuple[int, int, int, bool]] = []
+    records: list[tuple[int, str, str, bytes]] = []
+    standings: list[tuple[int, int, int, bool, int]] = []
     for draft, key in zip(drafts, keys, strict=True):
-        is_new = draft.record_id not in known and not _is_repeat(db, draft)
+        is_new = draft.record_id not in there and not _is_repeat(db, draft)
         answers.append(is_new)
         if not is_new:
             continue
-        known.add(draft.record_id)
+        there.add(draft.record_id)
         seq += 1
+        known.add(key, seq)
         text, prev = chain(draft.body, record_id=draft.record_id, type_=draft.type, seq=seq, prev=prev)
-        records.append((seq, key, draft.record_id, draft.type, text))
-        standings.append((seq, WAITING, draft.received_ms, draft.type in LASTING))
+        records.append((seq, draft.record_id, draft.type, text))
+        standings.append((seq, WAITING, draft.received_ms, draft.type in LASTING, key))
     if records:
         db.executemany(_KEEP, records)
         db.executemany(_STAND, standings)

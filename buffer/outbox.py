@@ -5,7 +5,8 @@ from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from buffer.rows import ACCEPTED, BATCHED, REFUSED, WAITING, Settlement, id_key
+from buffer.known import FIND, id_key
+from buffer.rows import ACCEPTED, BATCHED, REFUSED, WAITING, Settlement
 from gateway.core.batch import Batch, Outcome, Status
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _IDS = "SELECT record_id, seq FROM record WHERE seq IN (SELECT value FROM json_e
 _STAND = "UPDATE standing SET state = ?, settled_ms = ? WHERE seq IN (SELECT value FROM json_each(?))"
 _STORE = "INSERT INTO batch VALUES (?, ?, ?, ?, ?)"
 _TALLY = "UPDATE head SET waiting = waiting + ?, batched = batched + ?, accepted = accepted + ?, refused = refused + ?"
+_DEAD = f"SELECT seq FROM refused JOIN record USING (seq) WHERE seq IN ({FIND}) AND record_id = ?"  # noqa: S608 -- a constant
 _AGAIN = (
     "UPDATE standing SET state = 0, settled_ms = NULL WHERE state = 2 AND seq BETWEEN ? AND ?"  # accepted -> waiting
 )
@@ -127,10 +129,8 @@ def send_again(db: "Connection", ranges: Iterable[tuple[int, int]]) -> int:
 
 def retry(db: "Connection", record_id: str) -> bool:
     """A refused record waits again; whether there was such a one."""
-    found = db.execute(
-        "SELECT seq FROM record JOIN refused USING (seq) WHERE id_key = ? AND record_id = ?",
-        (id_key(record_id), record_id),
-    ).fetchone()
+    key = id_key(record_id)
+    found = db.execute(_DEAD, (key, key, record_id)).fetchone()
     if found is None:
         return False
     db.execute("DELETE FROM refused WHERE seq = ?", found)

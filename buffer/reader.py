@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlcipher3 import dbapi2
 
 from buffer.connection import beside, connect_reader
-from buffer.rows import STATES, Entry, id_key
+from buffer.known import FIND, id_key
+from buffer.rows import STATES, Entry
 from buffer.trouble import translated
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ _REFUSED = """
     SELECT seq, record_id, type, state, received_ms, settled_ms, reason, bytes
     FROM refused JOIN standing USING (seq) JOIN record USING (seq) ORDER BY seq LIMIT ?
 """
-_ONE = """
+_ONE = f"""
     SELECT seq, record_id, type, state, received_ms, settled_ms, reason, bytes
     FROM record JOIN standing USING (seq) LEFT JOIN refused USING (seq)
-    WHERE id_key = ? AND record_id = ? ORDER BY seq DESC LIMIT 1
-"""
+    WHERE seq IN ({FIND}) AND record_id = ? ORDER BY seq DESC LIMIT 1
+"""  # noqa: S608 -- a constant
 _LASTING = "SELECT bytes FROM record WHERE type <> 'reading' AND type IN (SELECT value FROM json_each(?)) ORDER BY seq"
 _ALL = "SELECT bytes FROM record WHERE type IN (SELECT value FROM json_each(?)) ORDER BY seq"
 _OLDEST_UNSENT = """
@@ -56,8 +57,7 @@ class Reader:
     def close(self) -> None:
         """Wait for the question in hand, drop the others, close the connection."""
         self._pool.shutdown(cancel_futures=True)
-        if self._db is not None:
-            self._db.close()
+        self._drop()
 
     def _answer(self, question: "Callable[[Connection], T]") -> T:
         try:
@@ -65,7 +65,13 @@ class Reader:
                 self._db = connect_reader(self._options)
             return self._whole(self._db, question)
         except dbapi2.Error as error:
+            self._drop()  # SQLCipher answers nothing more on a connection that met a damaged page
             raise translated(error) from error
+
+    def _drop(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     @staticmethod
     def _whole(db: "Connection", question: "Callable[[Connection], T]") -> T:
@@ -89,7 +95,8 @@ def refused(db: "Connection", limit: int) -> list[Entry]:
 
 def entry(db: "Connection", record_id: str) -> Entry | None:
     """One record and where it stands."""
-    row = db.execute(_ONE, (id_key(record_id), record_id)).fetchone()
+    key = id_key(record_id)
+    row = db.execute(_ONE, (key, key, record_id)).fetchone()
     return _entry(row) if row else None
 
 

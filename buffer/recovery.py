@@ -4,12 +4,16 @@ Start-up is recovery: what is checked, and what becomes of a file that is damage
 SQLite replays its own log. After a crash the end of the chain is checked at once (`_TAIL_RECORDS`), since only pages
 lately written can be torn, and the whole of it later, a slice at a time, while the store serves.
 
+A page that turns out damaged later is told (`Stats.damage`) and the rest is served, unless the writer itself meets it:
+then the daemon leaves, and the next start moves the file aside, since it would meet that page again and again.
+
 A damaged file is never mended in place and never deleted: it is moved to `quarantine/` with its log, and a new store
 continues its numbers where the end of its chain can still be read.
 """
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from buffer.options import BufferOptions
 
 _TAIL_RECORDS = 100  # at most one group of COMMITs; some milliseconds
+_MARK = ".damaged"
 _HASH_KEY = b'"hash":"'
 _HASH_DIGITS = 64
 
@@ -51,6 +56,7 @@ def open_checked(options: "BufferOptions", now: Instant) -> Opened:
     """The writing connection on a store that is up to date and sound at its end."""
     db = connect(options)
     try:
+        _check_mark(options.path)
         return Opened(db, _begin(db))
     except (Damage, dbapi2.DatabaseError) as error:
         if not isinstance(error, Damage) and not is_damage(error):
@@ -64,6 +70,17 @@ def open_checked(options: "BufferOptions", now: Instant) -> Opened:
     if head:
         db.execute("UPDATE head SET seq = ?, hash = ?", head)
     return Opened(db, was_clean=True, quarantined=name)
+
+
+def mark_damaged(path: "Path") -> None:
+    """Let the next start move the file aside."""
+    with suppress(OSError):  # a disk that takes no mark: the next start finds out by itself
+        beside(path, _MARK).touch(mode=0o600)
+
+
+def _check_mark(path: "Path") -> None:
+    if beside(path, _MARK).exists():
+        raise Damage("The last run met a damaged page.")
 
 
 def _begin(db: "Connection") -> bool:
@@ -149,5 +166,6 @@ def _quarantine(path: "Path", now: Instant) -> str:
         part = beside(path, ending)
         if part.exists():
             part.rename(folder / f"{name}{ending}")
-    beside(path, "-shm").unlink(missing_ok=True)
+    for ending in ("-shm", _MARK):
+        beside(path, ending).unlink(missing_ok=True)
     return name

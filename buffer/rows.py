@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Final
 
 from gateway.core.batch import State
@@ -71,8 +70,3 @@ class Stats:
     last_commit_s: float | None
     sqlite_version: str
     damage: str | None
-
-
-def id_key(record_id: str) -> int:
-    """The first 64 bits of BLAKE2b of a record id, signed as SQLite's integers are."""
-    return int.from_bytes(blake2b(record_id.encode(), digest_size=8).digest(), "big", signed=True)

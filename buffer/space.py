@@ -31,7 +31,7 @@ _FREE_KEPT_PAGES = 256
 # Pages between the point where appends are refused and the hard cap: room for settling.
 _RESERVE_PAGES_MIN, _RESERVE_PAGES_MAX = 32, 1024
 
-_HISTORY = "SELECT seq FROM standing INDEXED BY history WHERE state = 2 AND is_lasting = 0 AND received_ms < ?"
+_HISTORY = "SELECT seq, id_key FROM standing INDEXED BY history WHERE state = 2 AND is_lasting = 0 AND received_ms < ?"
 _EVER_MS = 2**63 - 1
 
 
@@ -118,6 +118,7 @@ def shed(db: "Connection", before_ms: int = _EVER_MS, slice_: int = SLICE_RECORD
     """Delete a slice of accepted history received before then, oldest first; how many records went."""
     rows = db.execute(f"{_HISTORY} ORDER BY received_ms LIMIT {slice_}", (before_ms,)).fetchall()
     if rows:
+        db.executemany("DELETE FROM known WHERE seq = ? AND id_key = ?", rows)
         seqs = json.dumps([row[0] for row in rows])
         db.execute("DELETE FROM record WHERE seq IN (SELECT value FROM json_each(?))", (seqs,))
         db.execute("UPDATE head SET accepted = accepted - ?", (len(rows),))

@@ -12,7 +12,6 @@ from sqlcipher3 import dbapi2
 
 from buffer import outbox, reader, recovery, space
 from buffer.connection import locked
-from buffer.log import Log
 from buffer.rows import Entry, Settlement, Stats
 from buffer.writer import Writer
 from gateway.core.errors import StoreBroken
@@ -78,10 +77,7 @@ class Store:
         self._in_hand: set[str] = set()  # batches this process was given
         self._options = options
         self._clock = clock
-        self._space = space.Space(options)
-        self._space.limit(db)
-        self._log = Log(db, self._space.log_max_bytes)
-        self._writer = Writer(db, self._space, self._log, clock, self.arrived)
+        self._writer = Writer(db, options, clock, self.arrived)
         self._reader = reader.Reader(options)
 
     def start(self) -> None:
@@ -157,8 +153,8 @@ class Store:
         figures = await self._reader.ask(partial(reader.figures, options=self._options))
         return Stats(
             **figures,
-            is_full=self._space.is_full,
-            bytes_written=self._log.bytes_written,
+            is_full=self._writer.is_full,
+            bytes_written=self._writer.bytes_written,
             last_commit_s=self._writer.last_commit_s,
             sqlite_version=dbapi2.sqlite_version,
             damage=self.damage,

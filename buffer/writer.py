@@ -21,14 +21,17 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from buffer.keep import keep
+from buffer.known import Known
 from buffer.log import Log
-from buffer.trouble import breaks, is_full, translated
+from buffer.recovery import mark_damaged
+from buffer.space import Space
+from buffer.trouble import breaks, is_damage, is_full, translated
 from gateway.core.errors import StoreBroken, StoreFull
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-    from buffer.space import Space
+    from buffer.options import BufferOptions
     from gateway.core.reading import Draft
     from gateway.core.time import Clock
 
@@ -57,11 +60,14 @@ class Job:
 class Writer:
     """`submit` and `close` are called on the loop's thread; what is private runs on the writer's own."""
 
-    def __init__(self, db: "Connection", space: "Space", log_: Log, clock: "Clock", arrived: asyncio.Event) -> None:
+    def __init__(self, db: "Connection", options: "BufferOptions", clock: "Clock", arrived: asyncio.Event) -> None:
         self.last_commit_s: float | None = None
         self._db = db
-        self._space = space
-        self._log = log_
+        self._path = options.path
+        self._space = Space(options)
+        self._space.limit(db)
+        self._log = Log(db, self._space.log_max_bytes)
+        self._known = Known(db)
         self._clock = clock
         self._arrived = arrived
         self._loop = asyncio.get_running_loop()
@@ -70,6 +76,16 @@ class Writer:
         self._idle_s = IDLE_S
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="buffer-writer", daemon=True)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether new records are refused for want of room."""
+        return self._space.is_full
+
+    @property
+    def bytes_written(self) -> int:
+        """What COMMIT wrote since the start."""
+        return self._log.bytes_written
 
     def start(self) -> None:
         """Begin to serve."""
@@ -135,8 +151,20 @@ class Writer:
         if self._space.is_full:
             self._move_log()  # what was given back is the disk's only then
             self._space.look(self._db)
-        elif self._log.is_due:
+            return
+        if self._known.is_due and not self._broken:
+            self._file()
+        if self._log.is_due:
             self._move_log()
+
+    def _file(self) -> None:
+        """Not part of any promise either: what is not filed is found in memory."""
+        try:
+            self._transact([Job(self._loop.create_future(), work=self._known.file)])
+        except Exception as error:  # noqa: BLE001 -- kept: the next waiter is told; a full disk files later
+            self._judge(error)
+        else:
+            self._known.filed()
 
     def _move_log(self) -> None:
         """Not part of any promise: what the log holds is durable already."""
@@ -170,6 +198,8 @@ class Writer:
             self._broken = StoreBroken("The store failed and takes nothing more; see `vitals-gateway doctor`.")
             self._broken.__cause__ = error
             log.error("store.broken", exc_info=error)
+            if is_damage(error):
+                mark_damaged(self._path)
         elif is_full(error):
             self._space.relieve()
 
@@ -202,7 +232,7 @@ class Writer:
             self._space.claim(self._db)
         except StoreFull as error:
             return [error] * len(jobs)  # what it shed is committed, and so is the work of others
-        answers = iter(keep(self._db, [draft for job in jobs for draft in job.drafts]))
+        answers = iter(keep(self._db, self._known, [draft for job in jobs for draft in job.drafts]))
         return [[next(answers) for _ in job.drafts] for job in jobs]
 
     def _answer(self, jobs: list[Job], results: list[Any]) -> None:

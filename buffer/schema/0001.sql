@@ -1,5 +1,5 @@
 -- Never edited once released: a change is a new numbered file.
--- `head` is one row: the end of the chain and how many records stand where.
+-- `head` is one row: the end of the chain, how many records stand where, and up to which seq ids are filed in `known`.
 
 CREATE TABLE head (
     one      INTEGER PRIMARY KEY CHECK (one = 1),
@@ -9,22 +9,20 @@ CREATE TABLE head (
     batched  INTEGER NOT NULL CHECK (batched  >= 0),
     accepted INTEGER NOT NULL CHECK (accepted >= 0),
     refused  INTEGER NOT NULL CHECK (refused  >= 0),
+    filed    INTEGER NOT NULL CHECK (filed    >= 0),
     is_clean INTEGER NOT NULL CHECK (is_clean IN (0, 1))
 ) STRICT;
 
-INSERT INTO head VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000', 0, 0, 0, 0, 1);
+INSERT INTO head VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000', 0, 0, 0, 0, 0, 1);
 
 -- Written once, never updated: what changes stands beside it, so that a settled batch rewrites narrow rows only.
--- `id_key` is the first 64 bits of BLAKE2b of record_id: a quarter of the index that the whole id would need.
 CREATE TABLE record (
     seq       INTEGER PRIMARY KEY,
-    id_key    INTEGER NOT NULL,
     record_id TEXT    NOT NULL,
     type      TEXT    NOT NULL,
     bytes     BLOB    NOT NULL
 ) STRICT;
 
-CREATE INDEX record_by_id ON record (id_key);
 CREATE INDEX record_by_type ON record (type) WHERE type <> 'reading';
 
 -- state: 0 waiting, 1 batched, 2 accepted, 3 refused. is_lasting: never purged (devices, assignments, enrolments, setups).
@@ -33,11 +31,19 @@ CREATE TABLE standing (
     state       INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
     received_ms INTEGER NOT NULL,
     settled_ms  INTEGER,
-    is_lasting  INTEGER NOT NULL CHECK (is_lasting IN (0, 1))
+    is_lasting  INTEGER NOT NULL CHECK (is_lasting IN (0, 1)),
+    id_key      INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX waiting ON standing (state) WHERE state = 0;
 CREATE INDEX history ON standing (received_ms) WHERE state = 2 AND is_lasting = 0;
+
+-- The first 32 bits of BLAKE2b of a record id, to its seq; see buffer/known.py.
+CREATE TABLE known (
+    id_key INTEGER NOT NULL,
+    seq    INTEGER NOT NULL,
+    PRIMARY KEY (id_key, seq)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE refused (
     seq    INTEGER PRIMARY KEY REFERENCES standing ON DELETE CASCADE,

@@ -379,20 +379,6 @@ def test_proof_of_life_writes_nothing(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_two_equal_starts_of_an_id_are_two_events(tmp_path: Path) -> None:
-    """The index holds 64 bits of each id; what it finds is compared whole. The colliding pair stands for itself."""
-
-    async def run() -> None:
-        async with opened(tmp_path) as store:
-            await store.append(drafts(1))
-            store_db = store._writer._db
-            await store._writer.submit(lambda db: db.execute("UPDATE record SET record_id = 'another' WHERE seq = 1"))
-            assert store_db is not None
-            assert await store.append(drafts(1)) == [True]
-
-    asyncio.run(run())
-
-
 def test_an_event_about_the_store_is_on_the_ledger(tmp_path: Path) -> None:
     async def run() -> None:
         async with opened(tmp_path) as store:

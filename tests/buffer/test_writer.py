@@ -124,7 +124,7 @@ def test_a_burst_leaves_a_small_log_when_it_is_quiet(tmp_path: Path) -> None:
             store._writer._idle_s = 0.0
             for first in range(0, 6000, 500):
                 await store.append(drafts(*range(first, first + 500)))
-            while store._log.is_worth_moving:
+            while store._writer._log.is_worth_moving:
                 await store.prove()
             stats = await store.stats()
             assert stats.log_bytes <= 1024 * 1024

@@ -1,0 +1,89 @@
+"""
+Which record ids are there: the newest in memory, the others in a table they are filed into from time to time.
+
+An index over ids that are hashes has its next entry on any of its pages: kept up to date with every record, it would
+cost a page read and a page written for each once the store is large, as much as the record itself. So each record
+carries its key in its own row (`standing.id_key`), the rows beyond `head.filed` are also held here, and thousands at a
+time are filed into `known` in order of key, a slice of the keys in each transaction. A crash costs nothing: what is not
+filed is read from the rows at the next start.
+
+A key is 32 bits of a hash, so it only says where to look: ids are compared whole.
+"""
+
+import json
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+# Records held in memory before they are filed: some 3 MiB, and a few milliseconds at start.
+FILE_AT_RECORDS = 16_384
+# A slice touches this part of the table's pages: with a million records about 250, some 10 ms.
+_SLICES = 16
+_KEY_BYTES = 4
+_KEY_MIN, _KEY_SPAN = -(2**31), 2**32
+
+# The seq of every record with this key; ids are compared by the caller. Two parameters: the key, twice.
+FIND = """
+    SELECT seq FROM known WHERE id_key = ?
+    UNION SELECT seq FROM standing WHERE seq > (SELECT filed FROM head) AND id_key = ?
+"""
+_FILED = """
+    SELECT record_id FROM known CROSS JOIN record USING (seq) WHERE id_key IN (SELECT value FROM json_each(?))
+"""
+_RECENT = "SELECT record_id FROM record WHERE seq IN (SELECT value FROM json_each(?))"
+_FILE = """
+    INSERT OR IGNORE INTO known SELECT id_key, seq FROM standing
+    WHERE seq > (SELECT filed FROM head) AND seq <= ? AND id_key >= ? AND id_key < ? ORDER BY id_key
+"""
+
+
+def id_key(record_id: str) -> int:
+    """The first 32 bits of BLAKE2b of a record id."""
+    return int.from_bytes(blake2b(record_id.encode(), digest_size=_KEY_BYTES).digest(), "big", signed=True)
+
+
+class Known:
+    """Belongs to the writer. What it holds beyond the table may be too much, after a rollback, and never too little."""
+
+    def __init__(self, db: "Connection") -> None:
+        self._recent: dict[int, tuple[int, ...]] = {}
+        self._slice = 0
+        self._upto = 0
+        for key, seq in db.execute("SELECT id_key, seq FROM standing WHERE seq > (SELECT filed FROM head)"):
+            self.add(key, seq)
+
+    def among(self, db: "Connection", keys: Sequence[int]) -> set[str]:
+        """The ids of all records that have one of these keys."""
+        found = {row[0] for row in db.execute(_FILED, (json.dumps(keys),))}
+        recent = [seq for key in keys for seq in self._recent.get(key, ())]
+        if recent:
+            found.update(row[0] for row in db.execute(_RECENT, (json.dumps(recent),)))
+        return found
+
+    def add(self, key: int, seq: int) -> None:
+        """A record is there from now on."""
+        self._recent[key] = (*self._recent.get(key, ()), seq)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a slice should be filed."""
+        return self._slice > 0 or len(self._recent) >= FILE_AT_RECORDS
+
+    def file(self, db: "Connection") -> None:
+        """File the next slice of keys; to be called in a transaction of its own, again and again while it is due."""
+        if self._slice == 0:
+            self._upto = db.execute("SELECT seq FROM head").fetchone()[0]
+        first = _KEY_MIN + self._slice * _KEY_SPAN // _SLICES
+        db.execute(_FILE, (self._upto, first, first + _KEY_SPAN // _SLICES))
+        if self._slice == _SLICES - 1:
+            db.execute("UPDATE head SET filed = ?", (self._upto,))
+
+    def filed(self) -> None:
+        """The slice is committed."""
+        self._slice = (self._slice + 1) % _SLICES
+        if self._slice == 0:
+            left = {key: tuple(seq for seq in seqs if seq > self._upto) for key, seqs in self._recent.items()}
+            self._recent = {key: seqs for key, seqs in left.items() if seqs}
