@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, TypeVar
 
 from gateway.core.errors import BadValue, Truncated, UnknownLayout
+from gateway.core.observation import is_plain
 from gateway.core.reading import Frame, Sample
 from gateway.core.time import DeviceTime
 
@@ -26,28 +27,30 @@ _RFC3339 = re.compile(
 )
 _IDENTITY_MAX = 128
 _SLOT_MAX = 255
-# The same bounds as gateway.core.observation.Measured.
-_DIGITS_MAX = 18
-_EXPONENT_MAX = 18
-_MISSING = object()
 
 Meaning = TypeVar("Meaning")
 
 
 class Node:
-    """One value of a payload and the path that leads to it."""
+    """One value of a payload and the way that leads to it, written out only where a sentence needs it."""
 
-    __slots__ = ("path", "value")
+    __slots__ = ("_key", "_parent", "value")
 
-    def __init__(self, value: Any, path: str = "") -> None:
+    def __init__(self, value: Any, parent: "Node | None" = None, key: str = "") -> None:
         self.value = value
-        self.path = path
+        self._parent = parent
+        self._key = key
+
+    @property
+    def path(self) -> str:
+        """`measure.data[2].value`; empty for the payload itself."""
+        return self._key if self._parent is None else self._parent.join(self._key)
 
     def __getitem__(self, key: str) -> "Node":
         """The field of an object; raises Truncated where it is absent or null."""
         found = self.maybe(key)
         if found is None:
-            raise Truncated(f"The message has no {self._join(key)}.")
+            raise Truncated(f"The message has no {self.join(key)}.")
         return found
 
     def __contains__(self, key: str) -> bool:
@@ -56,8 +59,8 @@ class Node:
 
     def maybe(self, key: str) -> "Node | None":
         """The field of an object; None where it is absent or null."""
-        value = self.object().get(key, _MISSING)
-        return None if value is _MISSING or value is None else Node(value, self._join(key))
+        value = self.object().get(key)
+        return None if value is None else Node(value, self, key)
 
     def object(self) -> dict[str, Any]:
         """As an object."""
@@ -70,7 +73,7 @@ class Node:
         if not isinstance(self.value, list):
             self._wrong("a list")
         for index, item in enumerate(self.value):
-            yield Node(item, f"{self.path}[{index}]")
+            yield Node(item, self, f"[{index}]")
 
     def text(self) -> str:
         """As non-empty text."""
@@ -90,20 +93,15 @@ class Node:
         if not isinstance(self.value, Decimal) and not _is_integer(self.value):
             self._wrong("a number")
         number = Decimal(self.value)
-        exponent = number.as_tuple().exponent
         # 1e999 is JSON; arithmetic with it overflows, and no device means it
-        if (
-            not isinstance(exponent, int)
-            or abs(exponent) > _EXPONENT_MAX
-            or len(number.as_tuple().digits) > _DIGITS_MAX
-        ):
+        if not is_plain(number):
             self._wrong("a number a device can mean")
         return number
 
     def numeral(self) -> Decimal:
         """As a JSON number, or text that spells a plain decimal one: for makers who send numbers as text."""
         if isinstance(self.value, str) and _DECIMAL.fullmatch(self.value):
-            return Node(Decimal(self.value), self.path).number()
+            return Node(Decimal(self.value), self._parent, self._key).number()
         return self.number()
 
     def integer(self) -> int:
@@ -181,8 +179,9 @@ class Node:
             self._wrong("a time after 1970")
         return DeviceTime.epoch_ms(count * step_ms)
 
-    def _join(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
+    def join(self, key: str) -> str:
+        """The path of a field or item within this."""
+        return f"{self.path}{key}" if key.startswith("[") else f"{self.path}.{key}".lstrip(".")
 
     def _wrong(self, wanted: str) -> NoReturn:
         raise BadValue(f"The message's {self.path or 'top level'} is not {wanted}.")

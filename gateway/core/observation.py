@@ -103,6 +103,12 @@ _DIGITS_MAX = 18
 _EXPONENT_MAX = 18
 
 
+def is_plain(value: Decimal) -> bool:
+    """Whether a number is finite and can be written out in plain digits."""
+    _, digits, exponent = value.as_tuple()
+    return isinstance(exponent, int) and abs(exponent) <= _EXPONENT_MAX and len(digits) <= _DIGITS_MAX
+
+
 class Why(StrEnum):
     """Why a device that measured gave no number."""
 
@@ -126,9 +132,7 @@ class Measured:
 
     def __post_init__(self) -> None:
         """Refuse what is no number or could not be written out in plain digits."""
-        exponent = self.value.as_tuple().exponent
-        digits = len(self.value.as_tuple().digits)
-        if isinstance(exponent, str) or abs(exponent) > _EXPONENT_MAX or digits > _DIGITS_MAX:
+        if not is_plain(self.value):
             raise BadValue(f"{self.kind.code} holds a number no device can mean.")
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.core.observation import Absent, Kind, Measured, Observation
-from gateway.core.time import DeviceTime, Instant, Placed, local_date, local_text
+from gateway.core.time import DeviceTime, Instant, Placed, local_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,4 +258,5 @@ def measured_json(placed: Placed, zone: ZoneInfo) -> dict[str, str | None]:
     """`measured_at` and `local_date`; both null where no time can be asserted."""
     if placed.utc_ms is None:
         return {"measured_at": None, "local_date": None}
-    return {"measured_at": local_text(placed.utc_ms, zone), "local_date": local_date(placed.utc_ms, zone)}
+    measured_at = local_text(placed.utc_ms, zone)
+    return {"measured_at": measured_at, "local_date": measured_at[:10]}

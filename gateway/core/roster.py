@@ -184,11 +184,13 @@ class Roster:
         """
         known = device in self._evidence
         bare = Binding(device=device, slot=slot, known=known, evidence=self._evidence.get(device, UNKNOWN))
-        if instant_ms is None:
-            return bare
-        spans = [span for span in self._assignments.get(device, ()) if span.covers(instant_ms)]
-        patients, unsure = _wearers(spans, slot)
-        bare = replace(bare, in_setup=self._in_setup(device, instant_ms), ambiguous=unsure)
+        return bare if instant_ms is None or not known else self._bound(bare, instant_ms)
+
+    def _bound(self, bare: Binding, instant_ms: int) -> Binding:
+        """What the assignments and enrolments add."""
+        spans = [span for span in self._assignments.get(bare.device, ()) if span.covers(instant_ms)]
+        patients, unsure = _wearers(spans, bare.slot)
+        bare = replace(bare, in_setup=self._in_setup(bare.device, instant_ms), ambiguous=unsure)
         if unsure or not patients:
             return bare
         (patient,) = patients
