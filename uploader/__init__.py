@@ -3,6 +3,7 @@ From a stored batch to an accepted record, exactly once.
 
     loop       take, pack, send, judge, settle; the only part with a memory, and that only of failures in a row
     envelope   a batch as bytes, the same on every try (pure)
+    fhir       the same batch as a FHIR R4 transaction, and its answer (pure)
     verdict    what an answer means, how long to wait (pure)
     client     one POST; the only module that knows httpx
     tls, auth, signing   who the backend is, and who the hub is

@@ -29,12 +29,14 @@ class Parcel:
 
     ids      record ids, in the order of the records
     headers  what belongs to these bytes; credentials are added by the client
+    owners   for each entry of a FHIR transaction the id of the record it comes from; else the ids
     """
 
     batch_id: str
     ids: tuple[str, ...]
     body: bytes
     headers: dict[str, str]
+    owners: tuple[str, ...]
     is_full: bool = False
 
 
@@ -46,18 +48,28 @@ def content(batch: Batch) -> bytes:
     )
 
 
-def pack(batch: Batch, compress: str, *, is_full: bool = False) -> Parcel:
+def pack(batch: Batch, compress: str, form: str = "vitals", *, is_full: bool = False) -> Parcel:
     """The request's bytes and the headers that describe them (Content-Digest: RFC 9530)."""
-    body = coding(compress)(content(batch))
+    plain, owners, kind = _written(batch, form)
+    body = coding(compress)(plain)
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode("ascii")
     headers = {
-        "Content-Type": "application/json",
+        "Accept": kind,
+        "Content-Type": kind,
         "Idempotency-Key": batch.batch_id,
         "Content-Digest": f"sha-256=:{digest}:",
     }
     if compress != "none":
         headers["Content-Encoding"] = compress
-    return Parcel(batch.batch_id, batch.ids, body, headers, is_full)
+    return Parcel(batch.batch_id, batch.ids, body, headers, owners, is_full)
+
+
+def _written(batch: Batch, form: str) -> tuple[bytes, tuple[str, ...], str]:
+    if form != "fhir":
+        return content(batch), batch.ids, "application/json"
+    from uploader import fhir  # only for servers that speak it
+
+    return *fhir.transaction(batch), fhir.CONTENT_TYPE
 
 
 def coding(compress: str) -> Callable[[bytes], bytes]:

@@ -33,7 +33,7 @@ from uploader.verdict import Again, Answer, Hold, Settled, Split, Verdict, again
 _LONG_WAIT_MS = 24 * 3600 * 1000
 _LOOK_AT_AGE_S = 60.0  # how often the oldest record's age is asked for: a day need not be told to the second
 _LOOK_AT_FILES_S = 10.0  # how soon a replaced token or certificate is noticed while knocking slowly
-_PROOF_S = 60.0  # how often a loop with nothing to send says that it lives
+_PROOF_S = 60.0  # how often a loop that waits for records says that it lives
 _BREATH_S = 0.2  # while records trickle in: at most five small batches a second, and fewer commits for the disk
 _SMALL_BYTES = 32 * 1024  # packed in the loop itself; more goes to a thread, so that capture is not held up
 # A backend that refuses every record is more likely wrong than all of them are: from here on, one with each slow probe.
@@ -96,7 +96,7 @@ class Uploader:
                 return parcel
             self.link.settled.set()  # nothing to send: nothing stands against being ready
             await self._arrival()
-            await self.clock.sleep(self.options.batch_wait_s)
+            await self._gather()
 
     async def _arrival(self) -> None:
         while not self.outbox.arrived.is_set():
@@ -104,6 +104,13 @@ class Uploader:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_PROOF_S):
                     await self.outbox.arrived.wait()
+
+    async def _gather(self) -> None:
+        left_s = self.options.batch_wait_s
+        while left_s > 0:
+            self.link.alive_s = self.clock.monotonic_s()
+            await self.clock.sleep(min(left_s, _PROOF_S))
+            left_s -= _PROOF_S
 
     async def _deliver(self, parcel: Parcel) -> Parcel | None:
         """Send until the batch is settled or split; the parcel made ready meanwhile."""
@@ -141,8 +148,8 @@ class Uploader:
         size_bytes = sum(map(len, batch.records))
         is_full = len(batch.records) >= most or size_bytes > bytes_max // 2
         if size_bytes <= _SMALL_BYTES:
-            return pack(batch, self.options.compress, is_full=is_full)
-        return await asyncio.to_thread(pack, batch, self.options.compress, is_full=is_full)
+            return pack(batch, self.options.compress, self.options.format, is_full=is_full)
+        return await asyncio.to_thread(pack, batch, self.options.compress, self.options.format, is_full=is_full)
 
     async def _is_newest_turn(self) -> bool:
         now_s = self.clock.monotonic_s()
@@ -164,9 +171,17 @@ class Uploader:
         except BadCredentials as error:
             verdict = Hold(str(error))
         else:
-            verdict = judge(answer, parcel.batch_id, parcel.ids, self.clock.now().utc_ms)
+            verdict = self._judge(answer, parcel)
         self.counts.attempts[type(verdict).__name__.lower()] += 1
         return verdict
+
+    def _judge(self, answer: Answer, parcel: Parcel) -> Verdict:
+        now_ms = self.clock.now().utc_ms
+        if self.options.format != "fhir":
+            return judge(answer, parcel.batch_id, parcel.ids, now_ms)
+        from uploader import fhir  # only for servers that speak it
+
+        return fhir.judge(answer, parcel.batch_id, parcel.owners, now_ms)
 
     async def _wait(self, verdict: Again | Hold) -> None:
         """Say what stands against sending, and wait: as long as the failures in a row ask for."""

@@ -82,7 +82,7 @@ class Again:
 
 Verdict = Settled | Split | Hold | Again
 
-_NOT_THE_CONTRACT = (
+NOT_THE_CONTRACT = (
     "The backend's answer cannot be read: a captive portal or a proxy may stand between; "
     "check upload.url and the network."
 )
@@ -101,7 +101,7 @@ def judge(answer: Answer, batch_id: str, ids: Sequence[str], now_ms: int) -> Ver
         return Again(f"The backend is not ready (HTTP {status}).", retry_after_s(answer.retry_after, now_ms))
     if status >= 400:
         return Again(f"No uploads are taken at upload.url (HTTP {status}); check it.", needs_person=True)
-    return Again(_NOT_THE_CONTRACT)
+    return Again(NOT_THE_CONTRACT)
 
 
 def delay_s(failures: int, jitter: float) -> float:
@@ -158,7 +158,7 @@ def _settled(answer: Answer, batch_id: str, ids: Sequence[str]) -> Verdict:
         outcomes = _outcomes(document["results"], frozenset(ids))
         missing = tuple(_range(pair) for pair in _list(document.get("missing") or [])[:_RANGES_MAX])
     except (ValueError, TypeError, KeyError, RecursionError):  # all mean: not the contract
-        return Again(_NOT_THE_CONTRACT)
+        return Again(NOT_THE_CONTRACT)
     return Settled(outcomes, missing)
 
 

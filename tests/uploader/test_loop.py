@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -24,6 +25,8 @@ from uploader.verdict import Answer
 
 HUB = canonical({"id": "hub-7"})
 HOUR_MS = 3_600_000
+FHIR_ANSWER = b"""{"resourceType": "Bundle", "type": "transaction-response",
+    "entry": [{"response": {"status": "201 Created"}}, {"response": {"status": "200 OK"}}]}"""
 
 
 def record(number: int) -> tuple[str, bytes]:
@@ -107,6 +110,19 @@ def test_the_first_record_waits_for_company() -> None:
             bench.outbox.add(record(1))
             await bench.outbox.until_sent()
             assert bench.clock.slept[0] == 0.2
+
+    asyncio.run(run())
+
+
+def test_a_long_wait_for_company_gives_signs_of_life() -> None:
+    async def run() -> None:
+        bench = Bench()
+        bench.uploader.options = replace(bench.uploader.options, batch_wait_s=150.0)
+        async with bench.running():
+            await bench.link.settled.wait()
+            bench.outbox.add(record(1))
+            await bench.outbox.until_sent()
+            assert bench.clock.slept[:3] == [60.0, 60.0, 30.0]
 
     asyncio.run(run())
 
@@ -280,6 +296,25 @@ def test_within_a_day_the_oldest_goes_first() -> None:
     bench.outbox.add(*(record(n) for n in range(1, 7)), received_ms=START_MS - 23 * HOUR_MS)
     drain(bench, 0)
     assert list(chain(*bench.sent)) == ["r1", "r2", "r3", "r4", "r5", "r6"]
+
+
+def test_a_server_that_speaks_fhir() -> None:
+    """What the server answers is judged entry by entry; a captive portal is none."""
+    answers = [Answer(200, b"<html>"), Answer(200, FHIR_ANSWER)]
+
+    class Server(FakeCloud):
+        async def send(self, parcel: Parcel) -> Answer:
+            self.requests.append(parcel)
+            return answers[len(self.requests) - 1]
+
+    bench = Bench()
+    bench.uploader.client = bench.cloud = Server()
+    bench.uploader.options = replace(bench.uploader.options, format="fhir")
+    drain(bench, 2)
+    assert bench.outbox.standing(State.ACCEPTED) == {"r1", "r2"}
+    assert bench.uploader.counts.records == {"accepted": 1, "duplicate": 1}
+    assert json.loads(bench.cloud.requests[0].body)["resourceType"] == "Bundle"
+    assert bench.cloud.requests[0].body == bench.cloud.requests[1].body
 
 
 def test_a_full_store_is_waited_for() -> None:
