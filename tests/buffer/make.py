@@ -25,7 +25,7 @@ def options(folder: Path, size_max_bytes: int = 64 * MIB, retain_days: int = 90)
 
 def opened(folder: Path, clock: FakeClock | None = None) -> AbstractAsyncContextManager[Store]:
     """The store in this folder."""
-    return open_store(options(folder), clock or FakeClock())
+    return open_store(options(folder), clock or FakeClock(jumps=True))
 
 
 def draft(number: int, type_: str = "reading", *, received_ms: int | None = None, size: int = 40) -> Draft:
