@@ -120,6 +120,7 @@ def going(days: int, now: str, first: str = "2026-03-03") -> Pace:
         (0, "2026-03-11 12:00", True, "at the present pace the threshold will be missed"),
         (4, "2026-03-11 12:00", True, "at the present pace the threshold will be missed"),  # 4 of 9 days gone
         (5, "2026-03-11 12:00", False, None),
+        (8, "2026-03-17 12:00", False, None),  # 8 of 15 days: exactly 16 of 30
         (10, "2026-03-21 12:00", True, "at the present pace the threshold will be missed"),
         (11, "2026-03-21 12:00", False, None),
         (5, "2026-03-22 12:00", True, "the dates left are fewer than the days needed"),

@@ -293,6 +293,25 @@ def test_the_other_program_in_the_same_period_is_seen(desk: Desk) -> None:
     assert active == [False, True, False]
 
 
+def test_an_episode_that_begins_as_a_period_closes_is_not_in_it(desk: Desk) -> None:
+    desk.enrol()
+    (episode,) = desk.registry.enrolments("P")
+    march = period(1, NOW, NEW_YORK, 30)
+    desk.enrol(now_ms=march.close_ms, rules=("us-medicare-2026-rtm-cbt", Program.RTM))
+    assert not desk.registry.service(episode, march).rtm_active
+
+
+def test_the_setup_of_the_instant_an_episode_ended_belongs_to_it(desk: Desk) -> None:
+    desk.enrol()
+    desk.keep("enrolment", desk.registry.end_enrolment(act(NOW + DAY, "goals met"), "P", Program.RPM))
+    desk.keep("setup", desk.registry.visit(act(NOW + DAY), CUFF, "P", "done"))
+    desk.enrol(now_ms=NOW + 2 * DAY)
+    first, second = (
+        desk.registry.service(each, period(1, NOW, NEW_YORK, 30)) for each in desk.registry.enrolments("P")
+    )
+    assert (first.setup_record, second.setup_record) == (True, False)
+
+
 def test_the_view_is_the_same_from_the_ledger_as_step_by_step(desk: Desk) -> None:
     desk.assign("P", 1)
     desk.assign("Q", 2)

@@ -1,0 +1,66 @@
+"""Where each span begins and ends, to the millisecond."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+
+from config.rules import profiles
+from gateway.core.bundle import read_bundle
+from tests.core.bundles import Json, assessed, at, bundle, device, reading, span
+
+EDGE = at("2026-03-10 12:00")
+WIDE = [device(assigned=[span(from_="2026-01-01T00:00:00Z")])]
+
+
+def reasons(items: list[Json], **changes: object) -> list[str]:
+    """The codes of what does not qualify."""
+    return [reason[:3] for reason in assessed(bundle(items, **changes)).rejected]
+
+
+@pytest.mark.parametrize(
+    ("clock", "codes"), [("11:59:59.999", ["Q03"]), ("12:00", []), ("12:59:59.999", []), ("13:00", ["Q03"])]
+)
+def test_an_assignment_holds_from_its_start_up_to_its_end(clock: str, codes: list[str]) -> None:
+    hour = span(from_=EDGE.isoformat(), to=at("2026-03-10 13:00").isoformat())
+    assert reasons([reading(at(f"2026-03-10 {clock}"))], devices=[device(assigned=[hour])]) == codes
+
+
+@pytest.mark.parametrize(
+    ("clock", "codes"), [("11:59:59.999", ["Q06"]), ("12:00", []), ("13:00", []), ("13:00:00.001", ["Q06"])]
+)
+def test_a_service_holds_from_its_start_to_its_end_both_included(clock: str, codes: list[str]) -> None:
+    service = {"start": EDGE.isoformat(), "end": at("2026-03-10 13:00").isoformat()}
+    assert reasons([reading(at(f"2026-03-10 {clock}"))], devices=WIDE, enrolment=service) == codes
+
+
+@pytest.mark.parametrize(("number", "truncated"), [(1, False), (2, True)])
+def test_an_end_at_midnight_lies_in_the_period_it_opens(number: int, truncated: bool) -> None:
+    document = bundle(
+        [], enrolment={"end": at("2026-04-01 00:00").isoformat()}, now="2026-06-01T00:00:00Z", period=number
+    )
+    assert assessed(document).reasons == (("truncated period",) if truncated else ())
+
+
+def test_a_period_may_be_assessed_from_its_first_instant() -> None:
+    document = bundle([], now=at("2026-03-02 00:00").isoformat())
+    assert assessed(document).status == "OPEN"
+
+
+def test_a_service_or_an_assignment_of_no_length_is_no_mistake() -> None:
+    nothing = span(from_=EDGE.isoformat(), to=EDGE.isoformat())
+    document = bundle(
+        [], enrolment={"start": EDGE.isoformat(), "end": EDGE.isoformat()}, devices=[device(assigned=[nothing])]
+    )
+    assert read_bundle(json.dumps(document).encode(), profiles()).period.number == 1
+
+
+@pytest.mark.parametrize(("end", "days"), [("2025-12-31", 16), ("2026-01-01", 2)])
+def test_the_setup_minimum_is_that_of_the_date_the_period_ends(end: str, days: int) -> None:
+    assert profiles()["us-medicare-2026"].setup_days(date.fromisoformat(end)) == days
+
+
+@pytest.mark.parametrize(("seconds", "codes"), [(300, []), (300.001, ["Q10"])])
+def test_a_reading_may_be_five_minutes_ahead_of_its_receipt(seconds: float, codes: list[str]) -> None:
+    heard = (EDGE - timedelta(seconds=seconds)).isoformat()
+    assert reasons([reading(EDGE, received_at=heard)]) == codes
