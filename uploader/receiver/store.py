@@ -10,7 +10,7 @@ from gateway.core.errors import StoreBroken
 
 _VERSION = 1
 _OWNER_ONLY = 0o600  # patients' readings
-_BUSY_TIMEOUT_S = 5.0  # another tool may be reading the file
+_BUSY_TIMEOUT_S = 2.0  # another tool may be reading the file
 
 
 class Store:

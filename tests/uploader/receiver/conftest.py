@@ -5,9 +5,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from uploader.receiver.store import Store
+
+# A fresh connection each time, as the backend may have been killed; a slow machine is no failure.
+CLIENT = httpx.Client(timeout=60, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 class Live:

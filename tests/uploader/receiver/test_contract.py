@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jsonschema_rs
 import pytest
 import schemathesis
@@ -22,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.uploader.receiver import samples
-from tests.uploader.receiver.conftest import Live
+from tests.uploader.receiver.conftest import CLIENT, Live
 from uploader.receiver.app import create_app
 from uploader.receiver.options import Options
 
@@ -112,7 +111,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     backend = Live(tmp_path_factory.mktemp("contract") / "receiver.db")
     url = backend.start()
     content = samples.batch(samples.chained(bodies()))
-    sent = httpx.post(
+    sent = CLIENT.post(
         f"{url}/api/v1/readings/batches/",
         content=content,
         headers={"Content-Type": "application/json", "Idempotency-Key": "b-1"},
@@ -139,7 +138,7 @@ def mended(case: Any) -> Any:
 def test_answers_are_those_described(operation: Any, mode: GenerationMode, address: str) -> None:
     seen: set[int] = set()
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
     @given(case=operation.as_strategy(generation_mode=mode))
     def holds(case: Any) -> None:
         answer = mended(case).call_and_validate(base_url=address, checks=CHECKS)

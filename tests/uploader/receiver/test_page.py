@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.uploader.receiver import samples
-from tests.uploader.receiver.conftest import Live
+from tests.uploader.receiver.conftest import CLIENT, Live
 from uploader.receiver import page, words
 from uploader.receiver.ledger import Day, Ledger
 from uploader.receiver.period import Question, asked, latest_30, month_of
@@ -63,14 +63,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     records = samples.chained([*counted, typed, undated, odd])
     records += samples.chained([ENROLMENT], first=20, prev=records[-1]["hash"])
     fields = {"Content-Type": "application/json", "Idempotency-Key": "b-1"}
-    answer = httpx.post(f"{url}/api/v1/readings/batches/", content=samples.batch(records), headers=fields)
+    answer = CLIENT.post(f"{url}/api/v1/readings/batches/", content=samples.batch(records), headers=fields)
     assert {result["status"] for result in answer.json()["results"]} == {"accepted"}
     yield url
     backend.kill()
 
 
 def fetch(url: str) -> tuple[httpx.Response, Page]:
-    answer = httpx.get(url)
+    answer = CLIENT.get(url)
     return answer, Page(answer.text)
 
 
@@ -98,7 +98,7 @@ def test_a_biller_sees_the_period_its_number_and_every_reason(filled: str) -> No
 def test_without_dates_the_period_of_service_is_shown(filled: str) -> None:
     _, seen = fetch(f"{filled}/patients/pt-8842")
     assert "RPM, period 2 : 1 November 2026 to 30 November 2026" in " ".join(seen.words.split())
-    days = httpx.get(f"{filled}/api/v1/patients/pt-8842/days").json()
+    days = CLIENT.get(f"{filled}/api/v1/patients/pt-8842/days").json()
     assert (days["from"], days["to"], days["days_counted"]) == ("2026-11-01", "2026-11-30", 16)
 
 
@@ -110,15 +110,15 @@ def test_foreign_text_stays_text(filled: str) -> None:
 
 
 def test_a_patient_nobody_knows_is_not_there(filled: str) -> None:
-    assert httpx.get(f"{filled}/patients/pt-0").status_code == 404
-    assert httpx.get(f"{filled}/patients/").status_code == 404
+    assert CLIENT.get(f"{filled}/patients/pt-0").status_code == 404
+    assert CLIENT.get(f"{filled}/patients/").status_code == 404
 
 
 @pytest.mark.parametrize("query", ["from=2026-11-02&to=2026-11-01", "from=x", "from=20261101", "to=", "program=X",
                                    "from=2020-01-01&to=2026-01-01"])  # fmt: skip
 def test_dates_that_cannot_be_are_a_problem(filled: str, query: str) -> None:
     for path in ("/patients/pt-8842", "/api/v1/patients/pt-8842/days"):
-        assert httpx.get(f"{filled}{path}?{query}").status_code == 400
+        assert CLIENT.get(f"{filled}{path}?{query}").status_code == 400
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gateway.core.batch import Batch
 from gateway.core.record import canonical
 from tests.uploader.receiver import samples
-from tests.uploader.receiver.conftest import Live
+from tests.uploader.receiver.conftest import CLIENT, Live
 from uploader.envelope import pack
 from uploader.receiver.options import Limits
 from uploader.signing import signed
@@ -37,7 +37,7 @@ PROBLEM = {"type", "title", "status", "detail"}
 def post(backend: Live, content: bytes, **more: str) -> httpx.Response:
     fields = {"Content-Type": "application/json", "Idempotency-Key": "b-1"}
     fields |= {name.replace("_", "-"): value for name, value in more.items()}
-    return httpx.post(backend.url + PATH, content=content, headers=fields)
+    return CLIENT.post(backend.url + PATH, content=content, headers=fields)
 
 
 def digest(content: bytes) -> str:
@@ -66,12 +66,14 @@ def test_each_coding_is_taken(standing: Live, coding: str) -> None:
 
 @pytest.mark.parametrize("compress", ["gzip", "zstd", "none"])
 def test_what_the_uploader_packs_is_taken(standing: Live, compress: str) -> None:
-    records = samples.chained([samples.reading(day) for day in range(3)])
+    records = samples.chained([samples.reading(day) for day in range(3)], prefix="p")
     ids = tuple(record["record_id"] for record in records)
-    parcel = pack(Batch("b-packed", canonical(samples.HUB), tuple(map(canonical, records)), ids), compress)
+    parcel = pack(
+        Batch("b-packed", canonical({**samples.HUB, "id": "hub-9"}), tuple(map(canonical, records)), ids), compress
+    )
     for _ in range(2):
-        answer = httpx.post(standing.url + PATH, content=parcel.body, headers=parcel.headers)
-        assert {result["status"] for result in answer.json()["results"]} <= {"accepted", "duplicate"}
+        answer = CLIENT.post(standing.url + PATH, content=parcel.body, headers=parcel.headers)
+        assert {result["status"] for result in answer.json()["results"]} == {"accepted"}
 
 
 @pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
@@ -124,7 +126,7 @@ def test_content_that_is_no_batch_is_a_problem(standing: Live, content: bytes, s
 
 
 def test_the_idempotency_key_is_needed(standing: Live) -> None:
-    answer = httpx.post(standing.url + PATH, content=small(), headers={"Content-Type": "application/json"})
+    answer = CLIENT.post(standing.url + PATH, content=small(), headers={"Content-Type": "application/json"})
     assert_problem(answer, 400)
 
 
@@ -138,12 +140,12 @@ def test_a_chunked_body_beyond_the_limit_is_too_large(standing: Live) -> None:
             yield b" " * 65536
 
     fields = {"Content-Type": "application/json", "Idempotency-Key": "b-1"}
-    assert_problem(httpx.post(standing.url + PATH, content=chunks(), headers=fields), 413)
+    assert_problem(CLIENT.post(standing.url + PATH, content=chunks(), headers=fields), 413)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 def test_a_bomb_is_too_large(standing: Live, coding: str) -> None:
-    bomb = CODINGS[coding](b" " * (200 * 1024 * 1024))
+    bomb = CODINGS[coding](b" " * (64 * 1024 * 1024))
     assert len(bomb) < 512 * 1024
     assert_problem(post(standing, bomb, Content_Encoding=coding), 413)
     assert post(standing, small()).status_code == 200
@@ -173,11 +175,11 @@ def test_a_stranger_brings_nothing(guarded: Live, authorization: str) -> None:
 
 def test_the_token_lets_in(guarded: Live) -> None:
     assert post(guarded, small(), Authorization="Bearer s3cret").status_code == 200
-    assert httpx.get(guarded.url).status_code == 401
-    assert httpx.get(guarded.url, auth=("anyone", "s3cret")).status_code == 200
-    assert httpx.get(guarded.url, headers={"Authorization": "bearer s3cret"}).status_code == 200
-    assert httpx.get(guarded.url, auth=("s3cret", "wrong")).status_code == 401
-    assert httpx.get(guarded.url + "/healthz").status_code == 200
+    assert CLIENT.get(guarded.url).status_code == 401
+    assert CLIENT.get(guarded.url, auth=("anyone", "s3cret")).status_code == 200
+    assert CLIENT.get(guarded.url, headers={"Authorization": "bearer s3cret"}).status_code == 200
+    assert CLIENT.get(guarded.url, auth=("s3cret", "wrong")).status_code == 401
+    assert CLIENT.get(guarded.url + "/healthz").status_code == 200
 
 
 def test_a_token_can_be_rotated_and_a_lost_one_is_tried_again(guarded: Live) -> None:
@@ -195,10 +197,10 @@ def test_a_token_can_be_rotated_and_a_lost_one_is_tried_again(guarded: Live) -> 
 @pytest.mark.parametrize("path", ["/", "/patients/pt-8842", "/api/v1/hubs", "/api/v1/patients/pt-8842/days"])
 def test_a_name_of_the_web_that_points_here_reads_nothing(standing: Live, path: str) -> None:
     post(standing, small())
-    assert httpx.get(standing.url + path).status_code == 200
-    assert_problem(httpx.get(standing.url + path, headers={"Host": "evil.example:8100"}), 403)
-    assert httpx.get(standing.url + path, headers={"Host": "localhost:8100"}).status_code == 200
-    assert httpx.get(standing.url + path, headers={"Host": "[::1]"}).status_code == 200
+    assert CLIENT.get(standing.url + path).status_code == 200
+    assert_problem(CLIENT.get(standing.url + path, headers={"Host": "evil.example:8100"}), 403)
+    assert CLIENT.get(standing.url + path, headers={"Host": "localhost:8100"}).status_code == 200
+    assert CLIENT.get(standing.url + path, headers={"Host": "[::1]"}).status_code == 200
 
 
 def test_what_was_acknowledged_survives_a_kill(live: Live) -> None:
@@ -213,7 +215,7 @@ def test_what_was_acknowledged_survives_a_kill(live: Live) -> None:
     again = post(live, samples.batch(records, "again"), Idempotency_Key="again").json()
     assert acknowledged == [record["record_id"] for record in records]
     assert {result["status"] for result in again["results"]} == {"duplicate"}
-    assert httpx.get(live.url + "/api/v1/patients/pt-8842/days").json()["days_counted"] == 12
+    assert CLIENT.get(live.url + "/api/v1/patients/pt-8842/days").json()["days_counted"] == 12
 
 
 def test_a_kill_in_the_middle_of_a_batch_keeps_all_or_nothing(live: Live) -> None:
@@ -224,7 +226,7 @@ def test_a_kill_in_the_middle_of_a_batch_keeps_all_or_nothing(live: Live) -> Non
         link.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         live.kill()  # at whatever moment of the transaction this is
     live.start()
-    hubs = httpx.get(live.url + "/api/v1/hubs").json()["hubs"]
+    hubs = CLIENT.get(live.url + "/api/v1/hubs").json()["hubs"]
     assert [hub["records"] for hub in hubs] in ([], [300])
     assert {result["status"] for result in post(live, content).json()["results"]} == {"accepted"}
 
@@ -253,14 +255,14 @@ def test_a_signature_by_the_uploader_holds(signing: tuple[Live, Ed25519PrivateKe
     fields = {"Content-Type": "application/json", "Idempotency-Key": "b-1", "Content-Digest": digest(content)}
     proof = signed(fields, backend.url + PATH, "hub-7", 1_793_534_400, key.sign)
     sent: dict[str, Any] = {**fields, **proof}
-    assert httpx.post(backend.url + PATH, content=content, headers=sent).status_code == 200
+    assert CLIENT.post(backend.url + PATH, content=content, headers=sent).status_code == 200
     for changed in ({"Signature": ""}, {"Idempotency-Key": "b-2"}, {"Signature": "sig1=:AAAA:"}):
-        answer = httpx.post(backend.url + PATH, content=content, headers=sent | changed)
+        answer = CLIENT.post(backend.url + PATH, content=content, headers=sent | changed)
         assert answer.status_code in {400, 401}
     other = signed(fields, backend.url + PATH, "hub-7", 1_793_534_400, Ed25519PrivateKey.generate().sign)
-    assert_problem(httpx.post(backend.url + PATH, content=content, headers=fields | other), 401)
+    assert_problem(CLIENT.post(backend.url + PATH, content=content, headers=fields | other), 401)
     elsewhere = signed(fields, "https://other.example/", "hub-7", 1_793_534_400, key.sign)
-    assert_problem(httpx.post(backend.url + PATH, content=content, headers=fields | elsewhere), 401)
+    assert_problem(CLIENT.post(backend.url + PATH, content=content, headers=fields | elsewhere), 401)
 
 
 def test_a_hub_without_a_registered_key_need_not_sign(signing: tuple[Live, Ed25519PrivateKey]) -> None:

@@ -3,12 +3,11 @@
 import sqlite3
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gateway.core.errors import StoreBroken
 from tests.uploader.receiver import samples
-from tests.uploader.receiver.conftest import Live
+from tests.uploader.receiver.conftest import CLIENT, Live
 from uploader.receiver.store import Store
 
 
@@ -53,9 +52,9 @@ def test_while_it_cannot_write_hubs_are_asked_to_come_later(live: Live) -> None:
     content = samples.batch(samples.chained([samples.reading(0)]))
     address = f"{live.url}/api/v1/readings/batches/"
     other.execute("BEGIN IMMEDIATE")
-    refused = httpx.post(address, content=content, headers=fields, timeout=30)
+    refused = CLIENT.post(address, content=content, headers=fields)
     assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json")
     assert int(refused.headers["retry-after"]) > 0
     other.execute("ROLLBACK")
     other.close()
-    assert httpx.post(address, content=content, headers=fields).status_code == 200
+    assert CLIENT.post(address, content=content, headers=fields).status_code == 200
