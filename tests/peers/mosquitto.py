@@ -59,6 +59,7 @@ class Mosquitto:
                 self._reader = threading.Thread(target=running.stderr.read, daemon=True)
                 self._reader.start()
                 self._running = running
+                _wait_until_served(port)
                 return True
         running.wait()
         running.stderr.close()
@@ -104,6 +105,25 @@ class Mosquitto:
         )
         await publisher.communicate("".join(f"{line}\n" for line in lines).encode())
         assert publisher.returncode == 0
+
+
+def _wait_until_served(port: int) -> None:
+    """
+    Return once mosquitto turned away a packet that is none.
+
+    It says `running` before its loop runs, and a SIGTERM between the two is lost.
+    """
+    with socket.create_connection(("127.0.0.1", port)) as knock:
+        knock.sendall(bytes(8))
+        while _still_open(knock):
+            pass
+
+
+def _still_open(knock: socket.socket) -> bool:
+    try:
+        return bool(knock.recv(64))
+    except ConnectionResetError:
+        return False
 
 
 def _free_port() -> int:

@@ -220,7 +220,7 @@ def test_the_broker_has_no_more_than_receive_max_on_the_way(mosquitto: Mosquitto
             await shelf.has(60)
         assert shelf.payloads == [str(n) for n in range(60)]
         # only up to the first acknowledgement: after it mosquitto 2.0.11 forgets its own count
-        assert sum(a.heard.monotonic_ns < acknowledged_ns[0] for a in shelf.arrivals) == 7
+        assert sum(a.heard.monotonic_ns < acknowledged_ns[0] for a in shelf.arrivals) <= 7
 
     in_time(scenario)
 
