@@ -365,6 +365,7 @@ def test_a_granted_token_is_used_until_it_ends(serve: Serve, ca: Path, tmp_path:
         running.token_answers = grants(3600, None, 10)
 
         async def use(client: Client) -> None:
+            assert len(client.stamp()) == 2  # authority and secret
             for past_s in (0, 3000, 600, 250, 100):
                 clock.jump(past_s)
                 await sends(client)

@@ -27,6 +27,18 @@ def reading(**changed: Any) -> dict[str, Any]:
         "device": {"id": "ble:5C:F8:21:00:11:22", "driver": "ble-blood-pressure", "driver_version": 1,
                    "manufacturer": "A&D", "model": "UA-651", "serial": None, "firmware": "1.0", "udi_di": None},
         "patient": "pt-8842",
+        "slot": None,
+        "program": "RPM",
+        "modality": "blood_pressure",
+        "site": "home",
+        "transport": "ble",
+        "automatic": True,
+        "qualifies": {"day": True, "reason": None, "rules": "us-medicare-2026"},
+        "local_date": "2026-11-21",
+        "time": {"source": "device", "device_time": "2026-11-21T09:00:07", "offset_s": "-7.0", "quality": "mapped",
+                 "uncertainty_s": "1.0"},
+        "status": [],
+        "frame": "1e80005000",
         "kind": "reading",
         "context": "normal",
         "capture": "device",
@@ -80,6 +92,19 @@ def test_a_cuffs_reading() -> None:
         assert one["contained"][0]["modelNumber"] == "UA-651"
         assert one["extension"][0]["valueReference"]["identifier"]["value"] == "hub-7"
         assert [codes(category)[0] for category in one["category"]] == ["phd", "vital-signs"]
+
+
+def test_a_device_says_what_it_knows_of_itself() -> None:
+    device = {"id": "stel:1", "manufacturer": None, "model": None, "serial": "7", "firmware": None, "udi_di": "0885"}
+    assert observations(device=device)[0]["contained"] == [
+        {
+            "resourceType": "Device",
+            "id": "device",
+            "identifier": [{"system": "urn:vitals-gateway:device", "value": "stel:1"}],
+            "serialNumber": "7",
+            "udiCarrier": [{"deviceIdentifier": "0885"}],
+        }
+    ]
 
 
 def test_digits_stay_as_the_device_sent_them() -> None:

@@ -91,6 +91,13 @@ def test_every_record_is_accepted_in_order() -> None:
     assert bench.link.is_up
 
 
+def test_a_large_batch_is_packed_beside_the_loop() -> None:
+    bench = Bench()
+    bench.outbox.add(*((f"big{n}", canonical({"record_id": f"big{n}", "frame": "x" * 20_000})) for n in range(3)))
+    drain(bench, 0)
+    assert bench.sent == [["big0", "big1", "big2"]]
+
+
 def test_an_empty_outbox_is_ready_and_knocks_nowhere() -> None:
     async def run() -> None:
         bench = Bench()

@@ -1,5 +1,8 @@
 import base64
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,14 @@ def test_a_key_of_another_kind_asks_for_a_person(tmp_path: Path) -> None:
 def test_a_key_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotThere):
         load_key(SecretRef("file", str(tmp_path / "none")))
+
+
+def test_without_the_package_a_person_is_told_what_to_install(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['cryptography.exceptions'] = None\n"
+        "from gateway.core.secret import SecretRef\n"
+        "from uploader.signing import load_key\n"
+        f"load_key(SecretRef('file', {ref(tmp_path, SEED.hex()).name!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=os.environ)
+    assert 'NotThere: Signing uploads needs the package "cryptography"' in done.stderr
