@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _PLAIN_MAGIC = b"SQLite format 3\0"
 _RAW_KEY_DIGITS = 64  # 32 bytes in hex: taken as the key itself, without derivation
 _AUTO_VACUUM_INCREMENTAL = 2
-# A Pi has little memory to give; 4 MiB holds the hot ends of every table.
+# A Pi has little memory to give; 4 MiB holds the hot ends of every table, and no table is read all over.
 _CACHE_KIB = 4096
 # Nobody else writes: only a checkpoint can meet a reader, and the next one will do.
 _WAIT_S = 0.0

@@ -7,11 +7,13 @@ carries its key in its own row (`standing.id_key`), the rows beyond `head.filed`
 time are filed into `known` in order of key, a slice of the keys in each transaction. A crash costs nothing: what is not
 filed is read from the rows at the next start.
 
-A key is 32 bits of a hash, so it only says where to look: ids are compared whole.
+A key is 32 bits of a hash, so it only says where to look: ids are compared whole. A bit in memory for each value of a
+key's first 24 bits says which keys need no look at the table: with a million records, 94 % of the new ones. The bits
+are read from the table a slice at a time while the store works, so that the start does not wait for them.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,11 @@ FILE_AT_RECORDS = 16_384
 # A slice touches this part of the table's pages: with a million records about 250, some 10 ms.
 _SLICES = 16
 _KEY_BYTES = 4
-_KEY_MIN, _KEY_SPAN = -(2**31), 2**32
+# 2 MiB of bits, taken once something is filed.
+_BITS = 24
+# Read from the table in one go: with a million records 4,000 rows, some milliseconds.
+_READ_SPAN = 2**24
+_KEY_MIN, _KEY_MAX, _KEY_SPAN = -(2**31), 2**31, 2**32
 
 # The seq of every record with this key; ids are compared by the caller. Two parameters: the key, twice.
 FIND = """
@@ -34,6 +40,7 @@ _FILED = """
     SELECT record_id FROM known CROSS JOIN record USING (seq) WHERE id_key IN (SELECT value FROM json_each(?))
 """
 _RECENT = "SELECT record_id FROM record WHERE seq IN (SELECT value FROM json_each(?))"
+_KEYS = "SELECT id_key FROM known WHERE id_key >= ? AND id_key < ?"
 _FILE = """
     INSERT OR IGNORE INTO known SELECT id_key, seq FROM standing
     WHERE seq > (SELECT filed FROM head) AND seq <= ? AND id_key >= ? AND id_key < ? ORDER BY id_key
@@ -52,12 +59,16 @@ class Known:
         self._recent: dict[int, tuple[int, ...]] = {}
         self._slice = 0
         self._upto = 0
+        self._bits = bytearray()
+        filed = db.execute("SELECT filed FROM head").fetchone()[0]
+        self._unread = _KEY_MIN if filed else _KEY_MAX  # from this key on the table has to be asked
         for key, seq in db.execute("SELECT id_key, seq FROM standing WHERE seq > (SELECT filed FROM head)"):
             self.add(key, seq)
 
     def among(self, db: "Connection", keys: Sequence[int]) -> set[str]:
         """The ids of all records that have one of these keys."""
-        found = {row[0] for row in db.execute(_FILED, (json.dumps(keys),))}
+        filed = [key for key in keys if self._may_be_filed(key)]
+        found = {row[0] for row in db.execute(_FILED, (json.dumps(filed),))} if filed else set()
         recent = [seq for key in keys for seq in self._recent.get(key, ())]
         if recent:
             found.update(row[0] for row in db.execute(_RECENT, (json.dumps(recent),)))
@@ -66,6 +77,23 @@ class Known:
     def add(self, key: int, seq: int) -> None:
         """A record is there from now on."""
         self._recent[key] = (*self._recent.get(key, ()), seq)
+
+    def _may_be_filed(self, key: int) -> bool:
+        bit = (key - _KEY_MIN) >> (8 * _KEY_BYTES - _BITS)
+        return key >= self._unread or bool(self._bits and self._bits[bit >> 3] & 1 << (bit & 7))
+
+    def _set(self, keys: Iterable[int]) -> None:
+        self._bits = self._bits or bytearray(1 << (_BITS - 3))
+        for key in keys:
+            bit = (key - _KEY_MIN) >> (8 * _KEY_BYTES - _BITS)
+            self._bits[bit >> 3] |= 1 << (bit & 7)
+
+    def read(self, db: "Connection") -> None:
+        """Read the next slice of the table into the bits; nothing once all is read."""
+        if self._unread < _KEY_MAX:
+            upto = self._unread + _READ_SPAN
+            self._set(row[0] for row in db.execute(_KEYS, (self._unread, upto)))
+            self._unread = upto
 
     @property
     def is_due(self) -> bool:
@@ -85,5 +113,6 @@ class Known:
         """The slice is committed."""
         self._slice = (self._slice + 1) % _SLICES
         if self._slice == 0:
+            self._set(self._recent)
             left = {key: tuple(seq for seq in seqs if seq > self._upto) for key, seqs in self._recent.items()}
             self._recent = {key: seqs for key, seqs in left.items() if seqs}

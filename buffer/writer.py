@@ -16,9 +16,10 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from buffer.keep import keep
 from buffer.known import Known
@@ -44,6 +45,7 @@ GROUP_DRAFTS_MAX = 500
 # Quiet time after which the log is copied into the database.
 IDLE_S = 1.0
 
+T = TypeVar("T")
 Work = Callable[["Connection"], Any]
 
 
@@ -152,7 +154,7 @@ class Writer:
             self._move_log()  # what was given back is the disk's only then
             self._space.look(self._db)
             return
-        if self._known.is_due and not self._broken:
+        if not self._broken:
             self._file()
         if self._log.is_due:
             self._move_log()
@@ -160,7 +162,10 @@ class Writer:
     def _file(self) -> None:
         """Not part of any promise either: what is not filed is found in memory."""
         try:
-            self._transact([Job(self._loop.create_future(), work=self._known.file)])
+            self._known.read(self._db)
+            if not self._known.is_due:
+                return
+            self._transact(partial(self._known.file, self._db))
         except Exception as error:  # noqa: BLE001 -- kept: the next waiter is told; a full disk files later
             self._judge(error)
         else:
@@ -178,7 +183,7 @@ class Writer:
     def _tried(self, jobs: list[Job]) -> list[Any]:
         """For each job its result or its error."""
         try:
-            return self._transact(jobs)
+            return self._transact(partial(self._results, jobs))
         except Exception as error:  # noqa: BLE001 -- handed to every waiter, not swallowed
             self._judge(error)
             if len(jobs) == 1 and not is_full(error):
@@ -187,7 +192,7 @@ class Writer:
 
     def _alone(self, job: Job) -> Any:
         try:
-            return self._transact([job])[0]
+            return self._transact(partial(self._results, [job]))[0]
         except Exception as error:  # noqa: BLE001 -- handed to its waiter, not swallowed
             self._judge(error)
             return self._broken or translated(error)
@@ -203,11 +208,11 @@ class Writer:
         elif is_full(error):
             self._space.relieve()
 
-    def _transact(self, jobs: list[Job]) -> list[Any]:
+    def _transact(self, work: Callable[[], T]) -> T:
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
-            results = self._results(jobs)
+            result = work()
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
@@ -215,7 +220,7 @@ class Writer:
             raise
         self._log.grew(db)
         self.last_commit_s = self._clock.monotonic_s()
-        return results
+        return result
 
     def _results(self, jobs: list[Job]) -> list[Any]:
         results: list[Any] = []

@@ -35,6 +35,9 @@ def test_ids_are_known_before_while_and_after_they_are_filed(tmp_path: Path) -> 
             assert (await store.record(ids(0)[0])) is not None
         async with opened(tmp_path) as store:
             assert await store.append(drafts(*range(61))) == [False] * 60 + [True]
+            while store._writer._known._unread < 2**31:
+                await store.prove()
+            assert await store.append(drafts(*range(62))) == [False] * 61 + [True]
 
     asyncio.run(run())
 
