@@ -1,6 +1,6 @@
 """What holds for every history, drawn at random."""
 
-from collections import Counter
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,7 +8,10 @@ from zoneinfo import ZoneInfo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from config.rules import profiles
+from gateway.core.bundle import judge, read_bundle
 from gateway.core.period import civil_date, period, to_ms
+from gateway.core.record import canonical
 from tests.core.bundles import Json, assessed, bundle, device, reading, span
 
 ORDER = ["none", "99445", "99454"]
@@ -21,6 +24,7 @@ ZONES = [
     "Pacific/Apia",
     "UTC",
 ]
+CODE = re.compile(r"Q(0[1-9]|1[0-3]) [^Q]+")
 _BASE = datetime(2026, 2, 25, tzinfo=UTC)
 _several = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -106,23 +110,18 @@ def test_what_is_acknowledged_after_the_close_never_moves_a_closed_period(items:
 @_several
 @given(items=_history)
 def test_a_reading_qualifies_or_has_exactly_one_code(items: list[Json]) -> None:
-    result = assessed(_whole(items))
-    codes = Counter(reason[:3] for reason in result.rejected)
-    assert set(codes) <= {f"Q{n:02}" for n in range(1, 14)}
-    alone = sum(len(assessed(_whole([item])).rejected) for item in items)
-    assert len(result.rejected) == alone + codes["Q12"] - _both(items)
+    judged = judge(read_bundle(canonical(_whole(items)), profiles()))
+    assert len(judged) == len(items)
+    assert all(each.reason is None or CODE.fullmatch(each.reason) for each in judged)
+    assert assessed(_whole(items)).rejected == tuple(sorted(each.reason for each in judged if each.reason))
 
 
-def _both(items: list[Json]) -> int:
-    """Duplicates that would have been rejected by themselves as well."""
-    first: dict[str, Json] = {}
-    for item in sorted(items, key=_seniority):
-        first.setdefault(item["key"], item)
-    return sum(bool(assessed(_whole([item])).rejected) for item in items if first[item["key"]] is not item)
-
-
-def _seniority(item: Json) -> tuple[str, str, bool]:
-    return item["received_at"] or "~", item["acked_at"] or "~", item["edited"]
+@_several
+@given(items=_history)
+def test_of_equal_keys_exactly_one_is_the_event(items: list[Json]) -> None:
+    judged = judge(read_bundle(canonical(_whole(items)), profiles()))
+    events = [item["key"] for item, each in zip(items, judged, strict=True) if each.reason != "Q12 duplicate"]
+    assert sorted(events) == sorted({item["key"] for item in items})
 
 
 @_several
