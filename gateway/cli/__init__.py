@@ -40,8 +40,8 @@ Every reading command takes --json. The configuration is --config PATH, else $VI
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = build_parser(_command_in(words)).parse_args(words)
     try:
+        arguments = build_parser(_command_in(words)).parse_args(words)
         command = import_module(f"gateway.cli.{COMMANDS[arguments.command][0]}")
         code: int = command.run(arguments)
         sys.stdout.flush()
