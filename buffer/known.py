@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-# Records held in memory before they are filed: some 3 MiB, and a few milliseconds at start.
-FILE_AT_RECORDS = 16_384
+# Records held in memory before they are filed: some 5 MiB, and a few milliseconds at start.
+FILE_AT_RECORDS = 32_768
 # A slice touches this part of the table's pages: with a million records about 250, some 10 ms.
 _SLICES = 16
 _KEY_BYTES = 4
@@ -56,7 +56,8 @@ class Known:
     """Belongs to the writer. What it holds beyond the table may be too much, after a rollback, and never too little."""
 
     def __init__(self, db: "Connection") -> None:
-        self._recent: dict[int, tuple[int, ...]] = {}
+        self._recent: dict[int, int] = {}  # the seq of the newest record with this key
+        self._alike: dict[int, list[int]] = {}  # those of older ones with the same key, of which there are hardly any
         self._slice = 0
         self._upto = 0
         self._bits = bytearray()
@@ -69,14 +70,17 @@ class Known:
         """The ids of all records that have one of these keys."""
         filed = [key for key in keys if self._may_be_filed(key)]
         found = {row[0] for row in db.execute(_FILED, (json.dumps(filed),))} if filed else set()
-        recent = [seq for key in keys for seq in self._recent.get(key, ())]
+        recent = [self._recent[key] for key in keys if key in self._recent]
         if recent:
+            recent += [seq for key in keys for seq in self._alike.get(key, ())]
             found.update(row[0] for row in db.execute(_RECENT, (json.dumps(recent),)))
         return found
 
     def add(self, key: int, seq: int) -> None:
         """A record is there from now on."""
-        self._recent[key] = (*self._recent.get(key, ()), seq)
+        if key in self._recent:
+            self._alike.setdefault(key, []).append(self._recent[key])
+        self._recent[key] = seq
 
     def _may_be_filed(self, key: int) -> bool:
         bit = (key - _KEY_MIN) >> (8 * _KEY_BYTES - _BITS)
@@ -114,5 +118,5 @@ class Known:
         self._slice = (self._slice + 1) % _SLICES
         if self._slice == 0:
             self._set(self._recent)
-            left = {key: tuple(seq for seq in seqs if seq > self._upto) for key, seqs in self._recent.items()}
-            self._recent = {key: seqs for key, seqs in left.items() if seqs}
+            self._recent = {key: seq for key, seq in self._recent.items() if seq > self._upto}
+            self._alike = {key: seqs for key, seqs in self._alike.items() if key in self._recent}
