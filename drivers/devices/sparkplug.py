@@ -106,7 +106,7 @@ def _address(topic: str | None) -> tuple[str, DeviceIdentity, str]:
     _, group, type_, node, *device = parts
     if type_ not in (*_STATE, *_VALUES, *_COMMANDS):
         raise UnknownLayout("The topic's message type is none Sparkplug B defines.")
-    name = Node("/".join([group, node, *device]), "topic").identifier()
+    name = Node("/".join([group, node, *device]), key="topic").identifier()
     return type_, DeviceIdentity(id=f"sparkplug:{name}"), f"{group}/{node}"
 
 

@@ -72,7 +72,7 @@ def _last_of(topic: str | None) -> str | None:
     parts = (topic or "").split("/")
     if len(parts) < 2 or parts[-2] != _TOPIC_MARK or parts[-1] in ("", "undecoded"):
         return None
-    return Node(parts[-1], "topic").identifier()
+    return Node(parts[-1], key="topic").identifier()
 
 
 def _weighing(root: Node, device: DeviceIdentity | None) -> Sample:

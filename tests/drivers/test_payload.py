@@ -82,7 +82,7 @@ def test_only_a_number_is_a_number(value: str) -> None:
 )
 def test_text_that_only_resembles_a_number_is_refused(text: str) -> None:
     with pytest.raises(BadValue):
-        Node(text, "a").numeral()
+        Node(text, key="a").numeral()
 
 
 def test_an_absent_and_a_null_field_are_both_missing() -> None:
