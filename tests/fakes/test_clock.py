@@ -3,15 +3,38 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
+from gateway.clock import HubClock
 from tests.fakes.clock import FakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gateway.core.time import Clock
 
 
-def test_is_a_clock() -> None:
-    clock: Clock = FakeClock()
-    assert clock.now().text == "2026-11-21T14:00:03.120Z"
+@pytest.mark.parametrize("make", [HubClock, lambda: FakeClock(jumps=True)], ids=["machine", "fake"])
+def test_every_clock_keeps_the_contract(make: "Callable[[], Clock]") -> None:
+    async def run() -> None:
+        clock = make()
+        before, before_s = clock.now(), clock.monotonic_s()
+        await clock.sleep(0.002)
+        after, after_s = clock.now(), clock.monotonic_s()
+        assert after_s - before_s >= 0.001
+        assert after.monotonic_ns > before.monotonic_ns
+        assert (after.boot_id, after.synchronised) == (before.boot_id, before.synchronised)
+        assert before.boot_id
+        await clock.sleep(0)
+        sleeping = asyncio.ensure_future(clock.sleep(3600))
+        sleeping.cancel()
+        assert isinstance((await asyncio.gather(sleeping, return_exceptions=True))[0], asyncio.CancelledError)
+
+    asyncio.run(run())
+
+
+def test_the_fake_begins_at_a_known_time() -> None:
+    assert FakeClock().now().text == "2026-11-21T14:00:03.120Z"
 
 
 def test_sleep_ends_when_the_test_says() -> None:

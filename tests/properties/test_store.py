@@ -13,10 +13,19 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from buffer import known
 from buffer.options import BufferOptions
 from buffer.rows import LASTING
 from buffer.store import Store, open_store
@@ -38,6 +47,7 @@ class Model(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
+        self.file_at, known.FILE_AT_RECORDS = known.FILE_AT_RECORDS, 5  # so that the edges of filing come often
         self.folder = Path(tempfile.mkdtemp())
         self.clock = FakeClock(jumps=True)
         self.states: dict[str, State] = {}
@@ -70,6 +80,7 @@ class Model(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self._run(self.context.__aexit__(None, None, None))
+        known.FILE_AT_RECORDS = self.file_at
         self.loop.close()
         shutil.rmtree(self.folder)
 
@@ -235,7 +246,17 @@ class Model(RuleBasedStateMachine):
         assert all(verify(entry.record) for entry in [*waiting, *refused])
 
 
+def _settings(examples: int, steps: int) -> settings:
+    return settings(
+        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+
+
 TestStoreAgainstModel = Model.TestCase
-TestStoreAgainstModel.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+TestStoreAgainstModel.settings = _settings(40, 30)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_the_store_against_the_model_for_long() -> None:
+    run_state_machine_as_test(Model, settings=_settings(3000, 60))
