@@ -141,4 +141,5 @@ def _buffer_json(stats: Stats, now_ms: int) -> dict[str, Any]:
         "is_full": stats.is_full,
         "oldest_unsent_s": None if oldest is None else max(0, (now_ms - oldest) // 1000),
         "newest_seq": stats.newest_seq,
+        "sqlite_version": stats.sqlite_version,
     }

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": ("demo", "the whole path on this machine, with nothing to install or configure"),
     "run": ("run", "the daemon: listen to every configured source, keep, upload"),
     "status": ("status", "one screen: sources, last readings, buffer, uploader, what needs a person"),
+    "doctor": ("doctor", "everything a technician would check, each line with its remedy"),
     "queue": ("queue", "what waits, what the backend refused and why; send a refused record again"),
     "decode": ("decode", "frames to samples, without hub or configuration"),
     "drivers": ("drivers", "the catalogue: what can be read, how well the protocol is known, who says so"),

@@ -97,7 +97,7 @@ def test_a_second_daemon_is_told_that_there_is_a_first(tmp_path: Path) -> None:
     async def run() -> None:
         async with opened(tmp_path) as store:
             await store.append(drafts(1))
-            with pytest.raises(NotThere, match="Another daemon"):
+            with pytest.raises(NotThere, match="Another gateway"):
                 await open_and_close(options(tmp_path))
             script = (
                 "import asyncio, sys; from pathlib import Path; from tests.buffer.make import options;"
