@@ -6,10 +6,11 @@ holds (none for a heartbeat) or raises a DecodeError with one plain sentence.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from drivers.framing import SerialLine
 from gateway.core.errors import UnknownLayout
 from gateway.core.reading import Arrival, Frame, Sample
 
@@ -56,6 +57,7 @@ class Driver:
     models       names a technician would look for
     reads        modalities
     documented   who says what the bytes mean
+    lines        source name -> how its bytes come over a serial port; drivers of serial devices alone have it
     repeat_s     frames without a time or number of their own that repeat within this are one event (advertisements)
     """
 
@@ -68,11 +70,13 @@ class Driver:
     grade: Grade
     documented: str
     form: Form = Form.HEX
+    lines: Mapping[str, SerialLine] = field(default_factory=dict)
     repeat_s: int = 0
 
     def __post_init__(self) -> None:
-        """Freeze the table of sources."""
+        """Freeze the tables."""
         object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
+        object.__setattr__(self, "lines", MappingProxyType(dict(self.lines)))
 
     def decode(self, frame: Frame) -> tuple[Sample, ...]:
         """
