@@ -48,10 +48,11 @@ class Node:
 
     def __getitem__(self, key: str) -> "Node":
         """The field of an object; raises Truncated where it is absent or null."""
-        found = self.maybe(key)
-        if found is None:
+        # written out rather than by way of `maybe`: a message is some twenty of these
+        value = self.value.get(key) if isinstance(self.value, dict) else self._wrong("an object")
+        if value is None:
             raise Truncated(f"The message has no {self.join(key)}.")
-        return found
+        return Node(value, self, key)
 
     def __contains__(self, key: str) -> bool:
         """Whether an object has this field, with a value other than null."""
@@ -59,7 +60,7 @@ class Node:
 
     def maybe(self, key: str) -> "Node | None":
         """The field of an object; None where it is absent or null."""
-        value = self.object().get(key)
+        value = self.value.get(key) if isinstance(self.value, dict) else self._wrong("an object")
         return None if value is None else Node(value, self, key)
 
     def object(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def qualification(facts: Facts, binding: Binding, rules: Rules) -> dict[str, Any
     return {
         "patient": binding.patient,
         "slot": binding.slot,
-        "program": program.value if program else None,
+        "program": program,
         "context": facts.context,
         "automatic": facts.automatic,
         "qualifies": {"day": day, "reason": reason, "rules": rules.name},
@@ -46,12 +46,15 @@ def qualification(facts: Facts, binding: Binding, rules: Rules) -> dict[str, Any
 
 def facts_of(sample: Sample, capture: Capture, placed: Placed, received_ms: int, site: str, binding: Binding) -> Facts:
     """A live sample as the gates see it; `record_id` told equal readings apart before."""
+    # opening a medication container is the whole event: it has no value and needs none
+    is_access = sample.metric is Metric.THERAPEUTIC and not sample.observations
+    says_something = is_access or bool(sample.observations)
     return Facts(
         duplicate=False,
         kind=sample.kind,
         capture=capture,
         edited=False,
-        metric=sample.metric if sample.observations else Metric.TECHNICAL,
+        metric=sample.metric if says_something else Metric.TECHNICAL,
         device_known=binding.known,
         person_known=not binding.ambiguous,
         time_trusted=placed.trusted,
@@ -64,14 +67,14 @@ def facts_of(sample: Sample, capture: Capture, placed: Placed, received_ms: int,
         site=site,
         in_person_download=False,
         # A measurement without any value is not a valid one, whatever else the device says of it.
-        quality=sample.quality if sample.measured else Signal.INVALID,
+        quality=sample.quality if sample.measured or is_access else Signal.INVALID,
         specific_code=binding.evidence.specific_code,
     )
 
 
 def _context(sample: Sample, binding: Binding) -> str:
     """The device's word; while a technician sets it up, a normal reading is a demonstration."""
-    return "setup_demo" if binding.in_setup and sample.context == "normal" else sample.context.value
+    return "setup_demo" if binding.in_setup and sample.context == "normal" else sample.context
 
 
 def _rules(binding: Binding, program: Program | None, profiles: Mapping[str, Rules], in_force: Rules) -> Rules:

@@ -105,8 +105,10 @@ _EXPONENT_MAX = 18
 
 def is_plain(value: Decimal) -> bool:
     """Whether a number is finite and can be written out in plain digits."""
-    _, digits, exponent = value.as_tuple()
-    return isinstance(exponent, int) and abs(exponent) <= _EXPONENT_MAX and len(digits) <= _DIGITS_MAX
+    if not value.is_finite() or abs(value.adjusted()) > _EXPONENT_MAX:
+        return False
+    # what is written short has few digits; only the rest is taken apart
+    return len(str(value)) <= _DIGITS_MAX or len(value.as_tuple().digits) <= _DIGITS_MAX
 
 
 class Why(StrEnum):

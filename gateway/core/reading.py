@@ -240,7 +240,7 @@ def observations_json(sample: Sample) -> list[dict[str, str | None]]:
 
 def absent_json(sample: Sample) -> list[dict[str, str]]:
     """What the device measured without getting a number."""
-    return [{"code": o.kind.code, "why": o.why.value} for o in sample.absent]
+    return [{"code": o.kind.code, "why": o.why} for o in sample.absent]
 
 
 def time_json(sample: Sample, placed: Placed) -> dict[str, str | None]:
@@ -249,7 +249,7 @@ def time_json(sample: Sample, placed: Placed) -> dict[str, str | None]:
         "source": placed.source,
         "device_time": sample.device_time.text if sample.device_time else None,
         "offset_s": placed.offset_s,
-        "quality": placed.quality.value,
+        "quality": placed.quality,
         "uncertainty_s": placed.uncertainty_s,
     }
 

@@ -7,8 +7,9 @@ the chain from there on.
 """
 
 import hashlib
-import json
 from typing import Any
+
+import orjson
 
 from gateway.core.errors import BadInput
 
@@ -19,9 +20,8 @@ _INTEGER_MAX = 2**53 - 1
 # What needs no closer look: the types most values in a record have.
 _LEAVES = frozenset({str, bool, type(None)})
 
-_encode = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
-).encode
+# orjson writes what RFC 8785 asks for, given what `check_plain` lets through; tests hold it to another implementation.
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
 def canonical(document: Any) -> bytes:
@@ -37,7 +37,10 @@ def canonical(document: Any) -> bytes:
 
 def encode_plain(document: Any) -> bytes:
     """Canonical bytes of a document already known to be plain (`check_plain`)."""
-    return _bytes(_encode(document))
+    try:
+        return orjson.dumps(document, option=_SORTED)
+    except TypeError as error:
+        raise BadInput("The record holds text that is not Unicode; it cannot be signed.") from error
 
 
 def check_plain(value: Any) -> None:
@@ -74,17 +77,10 @@ def chain(body: dict[str, Any], *, record_id: str, type_: str, seq: int, prev: s
     before = {key: value for key, value in body.items() if key < "hash"}
     after = {key: value for key, value in body.items() if key > "hash"}
     after.update(record_id=record_id, type=type_, seq=seq, prev=prev)
-    head = _encode(before)[:-1] + "," if before else "{"
-    tail = _encode(after)[1:]
-    digest = hashlib.sha256(_bytes(head + tail)).hexdigest()
-    return f'{head}"hash":"{digest}",{tail}'.encode(), digest
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise BadInput("The record holds text that is not Unicode; it cannot be signed.") from error
+    head = encode_plain(before)[:-1] + b"," if before else b"{"
+    tail = encode_plain(after)[1:]
+    digest = hashlib.sha256(head + tail).hexdigest()
+    return b'%b"hash":"%b",%b' % (head, digest.encode(), tail), digest
 
 
 def verify(record: dict[str, Any]) -> bool:

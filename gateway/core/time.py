@@ -64,8 +64,8 @@ class DeviceTime:
         offset = parsed.utcoffset()
         if offset is None:
             return cls(parsed)
-        minutes, rest = divmod(offset, timedelta(minutes=1))
-        if rest or abs(minutes) > _OFFSET_MINUTES_MAX:
+        minutes, rest = divmod(offset.days * 86_400 + offset.seconds, 60)
+        if rest or offset.microseconds or abs(minutes) > _OFFSET_MINUTES_MAX:
             raise BadValue("The frame's offset from UTC is not one that exists.")
         return cls(parsed.replace(tzinfo=None), minutes)
 
@@ -82,6 +82,8 @@ class DeviceTime:
         """ISO 8601, with the offset only where the frame gave one."""
         if self.offset_minutes is None:
             return self.local.isoformat()
+        if self.offset_minutes == 0:
+            return self.local.isoformat() + "+00:00"
         sign = "-" if self.offset_minutes < 0 else "+"
         hours, minutes = divmod(abs(self.offset_minutes), 60)
         return f"{self.local.isoformat()}{sign}{hours:02}:{minutes:02}"
