@@ -13,11 +13,12 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from buffer.options import BufferOptions
-
 from config.section import Lines, Section, is_loopback, listen_address, secret_ref
+from config.webhook import read_webhooks
 from drivers import registry
 from drivers.contract import Driver, Link
 from drivers.transports.mqtt_options import MqttOptions, Topic
+from drivers.transports.webhook_options import WebhookOptions
 from gateway.core.errors import ConfigInvalid, NotThere
 from gateway.core.secret import SecretRef
 from uploader.options import Auth, BearerAuth, MtlsAuth, NoAuth, OAuth2Auth, UploadOptions
@@ -29,7 +30,6 @@ _LATER = {
     "ble": "Bluetooth is not part of this version; leave it out, or set enabled = false",
     "console": "the technician's page is not part of this version; leave it out, or set enabled = false",
     "serial": "serial devices are not part of this version; leave them out",
-    "webhook": "webhooks are not part of this version; leave them out",
 }
 
 
@@ -50,6 +50,7 @@ class Options:
     buffer: BufferOptions
     upload: UploadOptions | None
     mqtt: tuple[MqttOptions, ...]
+    webhooks: tuple[WebhookOptions, ...]
     metrics: tuple[str, int] | None
 
 
@@ -76,7 +77,14 @@ def parse(text: str) -> Options:
     mistakes: list[str] = []
     top = Section(document, "", Lines(text), mistakes)
     hub = _hub(_needed(top, "hub"))
-    options = Options(hub, _buffer(_needed(top, "buffer")), _upload(top), _mqtt(top, hub), _metrics(top))
+    options = Options(
+        hub=hub,
+        buffer=_buffer(_needed(top, "buffer")),
+        upload=_upload(top),
+        mqtt=_mqtt(top, hub),
+        webhooks=read_webhooks(top, _driver),
+        metrics=_metrics(top),
+    )
     _not_yet(top)
     top.end()
     if mistakes:
@@ -256,9 +264,8 @@ def _metrics(top: Section) -> tuple[str, int] | None:
 
 
 def _not_yet(top: Section) -> None:
-    for key in ("serial", "webhook"):
-        if top.tables(key):
-            top.wrong(key, f": {_LATER[key]}")
+    if top.tables("serial"):
+        top.wrong("serial", f": {_LATER['serial']}")
     for key in ("ble", "console"):
         table = top.table(key)
         if table is not None and table.flag("enabled", default=True):

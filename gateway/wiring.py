@@ -19,6 +19,7 @@ from config.load import Options
 from config.rules import profiles, rules_in_force
 from drivers import registry as drivers
 from drivers.transports.mqtt_options import MqttOptions
+from drivers.transports.webhook_options import WebhookOptions, by_address
 from gateway import __version__, control, pages
 from gateway.clock import HubClock
 from gateway.core.link import LinkState
@@ -52,6 +53,7 @@ async def serve(options: Options, clock: Clock) -> None:
     async with open_store(options.buffer, clock) as store:
         desk = await _desk(options, store, clock, running=True)
         sources = list(zip(options.mqtt, desk.watched.links, strict=False))
+        hooks = dict(zip(options.webhooks, desk.watched.links[len(options.mqtt) :], strict=False))
         async with AsyncExitStack() as doors:
             await doors.enter_async_context(control.listening(options.buffer.path, desk.ask))
             if options.metrics:
@@ -64,7 +66,10 @@ async def serve(options: Options, clock: Clock) -> None:
                 async with asyncio.TaskGroup() as roads:
                     for source, link in sources:
                         roads.create_task(_listen(options, source, link, desk), name=source.name)
-                    roads.create_task(_announce([link for _, link in sources]), name="ready")
+                    for group in by_address(options.webhooks):
+                        links = [hooks[hook] for hook in group]
+                        roads.create_task(_receive(group, links, desk), name=group[0].name)
+                    roads.create_task(_announce([*(link for _, link in sources), *hooks.values()]), name="ready")
 
 
 @asynccontextmanager
@@ -81,6 +86,7 @@ async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) 
     qualify = qualifier(registry, profiles(), rules_in_force())
     intake = Intake(store.append, drivers.named, qualify, place, counts)
     links = [LinkState(source.name, "mqtt") for source in options.mqtt] if running else []
+    links += [LinkState(hook.name, "webhook") for hook in options.webhooks] if running else []
     if options.upload and running:
         links.append(LinkState("upload", "upload"))
     watched = Watched(
@@ -104,6 +110,18 @@ async def _listen(options: Options, source: MqttOptions, link: LinkState, desk: 
     memory = FilterFile(options.buffer.path.with_name(f"{options.buffer.path.name}.{source.name}.filters"))
     listen = partial(mqtt.listen, source, desk.intake.keep, clock, link, memory)
     await keep_running(listen, link, clock, random.random)
+
+
+async def _receive(hooks: Sequence[WebhookOptions], links: Sequence[LinkState], desk: Desk) -> None:
+    """The webhooks of one address, for the daemon's life."""
+    from drivers.transports import webhook  # h11 and ssl, only where a vendor posts
+
+    def count(source: str, reason: str) -> None:
+        desk.watched.counts.add("vitals_webhook_refused_total", source=source, reason=reason)
+
+    clock = desk.watched.clock
+    listen = partial(webhook.listen, hooks, desk.intake.keep, clock, links, count)
+    await keep_running(listen, links[0], clock, random.random)
 
 
 async def _upload(options: Options, upload: UploadOptions, desk: Desk) -> None:
