@@ -73,11 +73,38 @@ def _enrol(question: Mapping[str, Any], registry: Registry, act: Act, start_ms: 
         raise BadInput(f"There is no rule profile of that name; there are {', '.join(profiles())}.")
     program = profiles()[name].program
     if question.get("end"):
-        body = registry.end_enrolment(act, patient, program)
+        body = registry.end_enrolment(act, patient, program, start_ms)
         return [("enrolment", body, f"The {program.value} service of {patient} ended at {body['end']}.")]
-    since_ms = act.now_ms if start_ms is None else start_ms
-    body = registry.enrol(act, patient, (name, program), zone, (since_ms, since_ms, since_ms))
+    dates_ms = _dates_ms(question, act, start_ms)
+    count = _practitioners(question)
+    if count is not None and dates_ms is None and registry.open_enrolment(patient, program):
+        body = registry.amend(act, patient, program, practitioners=count)
+        return [
+            ("enrolment", body, f"{count} practitioners have active orders for {patient}'s {program.value} service.")
+        ]
+    zone = _text(question, "timezone") or zone
+    stages = dates_ms or (act.now_ms,) * 3
+    body = registry.enrol(act, patient, (name, program), zone, stages, practitioners=count or 1)
     return [("enrolment", body, f"{patient} is enrolled in {program.value} from {body['start']} under {name}.")]
+
+
+def _dates_ms(question: Mapping[str, Any], act: Act, start_ms: int | None) -> tuple[int, int, int] | None:
+    """When it was ordered, consented to and set up; None where nothing was said, and then all are now."""
+    ordered, consented = (_instant_ms(_text(question, key)) for key in ("order", "consent"))
+    if ordered is None and consented is None and start_ms is None:
+        return None
+    setup_ms = act.now_ms if start_ms is None else start_ms
+    for name, instant_ms in (("order", ordered), ("consent", consented)):
+        if instant_ms is not None and instant_ms > act.now_ms:
+            raise BadInput(f"The {name} would lie in the future; give the time at which it was given.")
+    return (setup_ms if ordered is None else ordered, setup_ms if consented is None else consented, setup_ms)
+
+
+def _practitioners(question: Mapping[str, Any]) -> int | None:
+    count = question.get("practitioners")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise BadInput("At least one practitioner orders the monitoring; give their number.")
+    return count
 
 
 def _evidence(question: Mapping[str, Any], act: Act, identity: DeviceIdentity) -> Evidence:

@@ -16,10 +16,12 @@ from gateway.core.roster import LEDGER_TYPES, Assignment, Binding, Enrolment, Ro
 from gateway.core.rules import Program
 from gateway.core.time import utc_text
 
-__all__ = ["LEDGER_TYPES", "SLOT_MAX", "Act", "Binding", "Registry"]
+__all__ = ["LEDGER_TYPES", "PRACTITIONERS_MAX", "SLOT_MAX", "Act", "Binding", "Registry"]
 
 # A user's slot is one byte in every protocol read here, and 255 is the SIG's word for "unknown user".
 SLOT_MAX = 254
+# One is the rule and two a reason to look; more digits than this are a slip of the hand.
+PRACTITIONERS_MAX = 99
 _STATUSES = ("device_201h", "wellness", "unknown")
 
 
@@ -97,29 +99,43 @@ class Registry(Roster):
         return [_assignment(act, "unassign", replace(span, to_ms=end_ms)) for span in open_]
 
     def enrol(
-        self, act: Act, patient: str, rules: tuple[str, Program], timezone: str, dates_ms: tuple[int, int, int]
+        self,
+        act: Act,
+        patient: str,
+        rules: tuple[str, Program],
+        timezone: str,
+        dates_ms: tuple[int, int, int],
+        *,
+        practitioners: int = 1,
     ) -> dict[str, Any]:
         """
         An `enrolment` record under a rule profile (name, program).
 
         `dates_ms` are order, consent and setup completed; the service begins with the last of them. Raises BadInput for
-        a zone that does not exist, a silent back-dating, or an episode that runs at that time.
+        a zone that does not exist, a silent back-dating, no practitioner, or an episode that runs at that time.
         """
         name, program = rules
         _check_zone(timezone)
+        _check_practitioners(practitioners)
         start_ms = max(dates_ms)
         _check_backdating(act, start_ms, "The service would begin before now")
         for old in self.enrolments(patient):
             if old.program is program and (old.end_ms is None or old.end_ms >= start_ms):
                 raise BadInput("The patient is enrolled in this program at that time; end that enrolment first.")
-        episode = Enrolment(patient=patient, program=program, rules=name, timezone=timezone, start_ms=start_ms)
+        episode = Enrolment(
+            patient=patient,
+            program=program,
+            rules=name,
+            timezone=timezone,
+            start_ms=start_ms,
+            practitioners=practitioners,
+        )
         stages = dict(zip(("order_at", "consent_at", "setup_at"), map(utc_text, dates_ms), strict=True))
         return {**_enrolment(act, "begin", episode), **stages}
 
     def amend(self, act: Act, patient: str, program: Program, *, practitioners: int) -> dict[str, Any]:
         """An `enrolment` record that changes how many practitioners have active orders."""
-        if practitioners < 1:
-            raise BadInput("At least one practitioner orders the monitoring; give their number.")
+        _check_practitioners(practitioners)
         return _enrolment(act, "amend", replace(self._open(patient, program), practitioners=practitioners))
 
     def end_enrolment(self, act: Act, patient: str, program: Program, end_ms: int | None = None) -> dict[str, Any]:
@@ -158,6 +174,11 @@ def _taken(old: Assignment, new: Assignment) -> str:
 def _check_backdating(act: Act, instant_ms: int, what: str) -> None:
     if instant_ms < act.now_ms and not (act.backdated and act.why):
         raise BadInput(f"{what}; say that it is back-dated and why, so that the record shows it.")
+
+
+def _check_practitioners(count: int) -> None:
+    if not 1 <= count <= PRACTITIONERS_MAX:
+        raise BadInput("At least one practitioner orders the monitoring; give their number.")
 
 
 def _check_zone(name: str) -> None:
