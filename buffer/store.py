@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlcipher3 import dbapi2
 
-from buffer import outbox, reader, recovery, space
+from buffer import history, outbox, reader, recovery, space
 from buffer.connection import locked
 from buffer.rows import Entry, Settlement, Stats
 from buffer.writer import Writer
@@ -175,6 +175,18 @@ class Store:
     async def ledger(self, types: Iterable[str]) -> list[dict[str, Any]]:
         """The records of these types, in order of seq: what the registry is rebuilt from."""
         return await self._reader.ask(partial(reader.ledger, types=frozenset(types)))
+
+    async def follow(self, seq: int, limit: int) -> list[Entry]:
+        """The first records after a number, of every type, in order of seq."""
+        return await self._reader.ask(partial(history.follow, seq=seq, limit=limit))
+
+    async def first_since(self, received_ms: int) -> int | None:
+        """The lowest number of a record received then or later; None where there is none."""
+        return await self._reader.ask(partial(history.first_since, received_ms=received_ms))
+
+    async def events(self, prefix: str) -> list[Entry]:
+        """The events whose name begins so, in order of seq."""
+        return await self._reader.ask(partial(history.events, prefix=prefix))
 
     async def tell(self, name: str, **detail: str) -> None:
         """Keep an event about the store itself."""
