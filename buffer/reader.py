@@ -35,6 +35,11 @@ _ONE = f"""
 """  # noqa: S608 -- a constant
 _LASTING = "SELECT bytes FROM record WHERE type <> 'reading' AND type IN (SELECT value FROM json_each(?)) ORDER BY seq"
 _ALL = "SELECT bytes FROM record WHERE type IN (SELECT value FROM json_each(?)) ORDER BY seq"
+_READINGS_AFTER = """
+    SELECT seq, record_id, type, state, received_ms, settled_ms, reason, bytes
+    FROM record JOIN standing USING (seq) LEFT JOIN refused USING (seq)
+    WHERE seq > ? AND type = 'reading' ORDER BY seq LIMIT ?
+"""
 _OLDEST_UNSENT = """
     SELECT received_ms FROM standing WHERE seq = (SELECT min(seq) FROM (
         SELECT * FROM (SELECT seq FROM standing INDEXED BY waiting WHERE state = 0 ORDER BY seq LIMIT 1)
@@ -98,6 +103,11 @@ def entry(db: "Connection", record_id: str) -> Entry | None:
     key = id_key(record_id)
     row = db.execute(_ONE, (key, key, record_id)).fetchone()
     return _entry(row) if row else None
+
+
+def readings_after(db: "Connection", seq: int, limit: int) -> list[Entry]:
+    """The first readings kept after a number."""
+    return [_entry(row) for row in db.execute(_READINGS_AFTER, (seq, limit))]
 
 
 def ledger(db: "Connection", types: Iterable[str]) -> list[dict[str, Any]]:

@@ -172,6 +172,10 @@ class Store:
         """One record and where it stands."""
         return await self._reader.ask(partial(reader.entry, record_id=record_id))
 
+    async def readings_after(self, seq: int, limit: int) -> list[Entry]:
+        """The first readings kept after a number, in order of seq."""
+        return await self._reader.ask(partial(reader.readings_after, seq=seq, limit=limit))
+
     async def ledger(self, types: Iterable[str]) -> list[dict[str, Any]]:
         """The records of these types, in order of seq: what the registry is rebuilt from."""
         return await self._reader.ask(partial(reader.ledger, types=frozenset(types)))

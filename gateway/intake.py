@@ -36,7 +36,8 @@ from gateway.core.time import Placed, place
 from gateway.metrics import Counts
 
 Append = Callable[[Sequence[Draft]], Awaitable[list[bool]]]
-# Who a reading belongs to and whether it counts: patient, slot, program, automatic, qualifies.
+# Who a reading belongs to and whether it counts: patient, slot, program, automatic, qualifies; for a patient who lives
+# in another zone than the hub's also measured_at and local_date.
 Qualify = Callable[[Sample, Capture, str, Placed, int, str], dict[str, Any]]
 
 # A redelivered message that neither numbers nor dates itself is the event we kept last, if that was within an hour:
@@ -152,8 +153,9 @@ class Intake:
         capture = capture_of(arrival.path, sample)
         body = {
             **_common(arrival, driver, device, sample),
-            **self._qualify(sample, capture, device.id, placed, heard.utc_ms, self._place.site),
             **measured_json(placed, self._place.zone),
+            # after the hub's own date: a patient in another zone has a date of their own
+            **self._qualify(sample, capture, device.id, placed, heard.utc_ms, self._place.site),
             "site": self._place.site,
             "capture": capture,
             "time": time_json(sample, placed),

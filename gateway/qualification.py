@@ -6,10 +6,12 @@ Facts come from three sides: the sample and its path, the place in time, the reg
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from gateway.core.gates import Facts, qualify
-from gateway.core.reading import Capture, Metric, Sample, Signal
+from gateway.core.reading import Capture, Metric, Sample, Signal, measured_json
 from gateway.core.rules import Program, Rules, program_of
 from gateway.core.time import Placed
 from gateway.registry import Binding, Registry
@@ -17,15 +19,23 @@ from gateway.registry import Binding, Registry
 Qualify = Callable[[Sample, Capture, str, Placed, int, str], dict[str, Any]]
 
 
-def qualifier(registry: Registry, profiles: Mapping[str, Rules], in_force: Rules) -> Qualify:
+def qualifier(registry: Registry, profiles: Mapping[str, Rules], in_force: Rules, hub_zone: str) -> Qualify:
     """What intake asks of every sample: (sample, capture, device id, placed, received_ms, site) -> fields."""
 
     def of(
         sample: Sample, capture: Capture, device: str, placed: Placed, received_ms: int, site: str
     ) -> dict[str, Any]:
         binding = registry.binding(device, sample.slot, placed.utc_ms)
+        if registry.is_rehearsal(device, placed.utc_ms, received_ms):
+            binding = replace(binding, in_setup=True)
         facts = facts_of(sample, capture, placed, received_ms, site, binding)
-        return qualification(facts, binding, _rules(binding, program_of(sample.metric), profiles, in_force))
+        program = program_of(sample.metric)
+        fields = qualification(facts, binding, _rules(binding, program, profiles, in_force))
+        if binding.enrolments:
+            zone = (binding.enrolment(program) or binding.enrolments[0]).timezone
+            if zone != hub_zone:  # the date is that of where the patient lives
+                fields |= measured_json(placed, ZoneInfo(zone))
+        return fields
 
     return of
 

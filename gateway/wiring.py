@@ -83,7 +83,7 @@ async def local_desk(options: Options) -> AsyncIterator[Desk]:
 async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) -> Desk:
     registry = Registry.from_ledger(await store.ledger(LEDGER_TYPES))
     place, counts = Place(options.hub.site, options.hub.zone), Counts()
-    qualify = qualifier(registry, profiles(), rules_in_force())
+    qualify = qualifier(registry, profiles(), rules_in_force(), options.hub.zone.key)
     intake = Intake(store.append, drivers.named, qualify, place, counts)
     links = [LinkState(source.name, "mqtt") for source in options.mqtt] if running else []
     links += [LinkState(hook.name, "webhook") for hook in options.webhooks] if running else []

@@ -11,7 +11,7 @@ Every body has `at` (UTC), `by` and `why`. Beside them:
     assignment  action assign | unassign, device, patient, slot, from, to, backdated
     enrolment   action begin | amend | end, patient, program, rules, timezone, practitioners, order_at, consent_at,
                 setup_at, start, end, backdated
-    setup       state begun | done | abandoned, patient, device
+    setup       state begun | answered | done | abandoned, patient, device (gateway.setup tells the rest)
 
 What could not be told apart stays ambiguous, and an unknown is never guessed: neither counts (billing rules Q03, Q05).
 """
@@ -25,6 +25,9 @@ from gateway.core.assessment import Service
 from gateway.core.catalogue import UNKNOWN, Evidence
 from gateway.core.period import Period, to_ms
 from gateway.core.rules import Program
+
+# How far a device's clock may be off and what it sends at a visit still be known for a demonstration.
+CLOCK_SLACK_MS = 300_000
 
 LEDGER_TYPES = ("device", "assignment", "enrolment", "setup")
 
@@ -77,6 +80,10 @@ class Visit:
     from_ms: int
     to_ms: int | None = None
     done: bool = False
+
+    def covers(self, instant_ms: int) -> bool:
+        """Whether the instant lies within."""
+        return self.from_ms <= instant_ms and (self.to_ms is None or instant_ms < self.to_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +171,7 @@ class Roster:
         at_ms = _ms(record["at"])
         if record["state"] == "begun":
             visits.append(Visit(record["device"], record["patient"], at_ms))
+        if record["state"] in ("begun", "answered"):
             return
         done = record["state"] == "done"
         is_open = [visit.to_ms is None and visit.patient == record["patient"] for visit in visits]
@@ -198,8 +206,24 @@ class Roster:
         return replace(bare, patient=patient, enrolments=episodes)
 
     def _in_setup(self, device: str, instant_ms: int) -> bool:
-        visits = self._visits.get(device, ())
-        return any(v.from_ms <= instant_ms and (v.to_ms is None or instant_ms < v.to_ms) for v in visits)
+        return any(visit.covers(instant_ms) for visit in self._visits.get(device, ()))
+
+    def is_rehearsal(self, device: str, measured_ms: int | None, received_ms: int) -> bool:
+        """
+        Whether a reading belongs to a technician's visit.
+
+        Measured within one, or received within one and not measured before it: a device's clock that is some minutes
+        off must not carry a demonstration out of its visit. What was stored before the visit is the patient's own.
+        """
+        return any(
+            (measured_ms is not None and visit.covers(measured_ms))
+            or (visit.covers(received_ms) and (measured_ms is None or measured_ms > visit.from_ms - CLOCK_SLACK_MS))
+            for visit in self._visits.get(device, ())
+        )
+
+    def open_visit(self, device: str) -> Visit | None:
+        """The visit that is under way with a device, None where there is none."""
+        return next((visit for visit in self._visits.get(device, ()) if visit.to_ms is None), None)
 
     def is_registered(self, device: str) -> bool:
         """Whether a `device` record names it."""

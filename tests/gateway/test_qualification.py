@@ -33,8 +33,9 @@ def desk() -> Desk:
 def verdict(registry: Registry, **changes: Any) -> dict[str, Any]:
     """The fields of a record for a sample, with something about it changed."""
     given: dict[str, Any] = {"sample": SAMPLE, "capture": Capture.DEVICE, "device": CUFF, "placed": PLACED,
-                             "received_ms": NOW + DAY, "site": "home"} | changes  # fmt: skip
-    qualify = qualifier(registry, profiles(), rules_in_force())
+                             "received_ms": NOW + DAY, "site": "home",
+                             "hub_zone": "America/New_York"} | changes  # fmt: skip
+    qualify = qualifier(registry, profiles(), rules_in_force(), given["hub_zone"])
     return qualify(*[given[key] for key in ("sample", "capture", "device", "placed", "received_ms", "site")])
 
 
@@ -110,6 +111,31 @@ def test_what_is_measured_during_setup_is_a_rehearsal(desk: Desk, context: Conte
     desk.keep("setup", desk.registry.visit(act(NOW), CUFF, "P", "begun"))
     made = verdict(desk.registry, sample=replace(SAMPLE, context=context))
     assert (made["context"], made["qualifies"]["reason"]) == (kept, "Q07 test/setup")
+
+
+def test_a_clock_that_is_off_carries_no_demonstration_out_of_its_visit(desk: Desk) -> None:
+    begun, done = NOW + DAY, NOW + DAY + 600_000
+    desk.keep("setup", desk.registry.visit(act(begun), CUFF, "P", "begun"))
+    desk.keep("setup", desk.registry.visit(act(done), CUFF, "P", "done"))
+    contexts = {
+        measured_ms: verdict(
+            desk.registry, placed=Placed(measured_ms, "device", Quality.SYNCED), received_ms=begun + 1000
+        )["context"]
+        for measured_ms in (begun - 300_000, begun - 299_999, done - 1, done + 200_000)
+    }
+    # what was stored before the visit is the patient's own
+    assert list(contexts.values()) == ["normal", "setup_demo", "setup_demo", "setup_demo"]
+    late = verdict(desk.registry, placed=Placed(done - 1, "device", Quality.SYNCED), received_ms=done + DAY)
+    assert late["context"] == "setup_demo"
+    after = verdict(desk.registry, placed=Placed(done, "device", Quality.SYNCED), received_ms=done)
+    assert after["context"] == "normal"
+
+
+def test_the_date_is_that_of_where_the_patient_lives(desk: Desk) -> None:
+    placed = Placed(NOW + DAY, "device", Quality.SYNCED)  # 15:06 UTC
+    assert "local_date" not in verdict(desk.registry, placed=placed)
+    made = verdict(desk.registry, placed=placed, hub_zone="Pacific/Auckland")
+    assert (made["measured_at"], made["local_date"]) == ("2026-03-03T10:06:40-05:00", "2026-03-03")
 
 
 def test_therapeutic_data_counts_by_the_profile_of_its_own_program(desk: Desk) -> None:

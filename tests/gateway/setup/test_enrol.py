@@ -14,7 +14,7 @@ NOW = 1_795_269_600_000  # 2026-11-21T14:00:00Z
 HOUR = 3_600_000
 
 
-def asked(registry: Registry, now_ms: int = NOW, **said: Any) -> dict[str, Any]:
+def asked(registry: Registry, now_ms: int = NOW, /, **said: Any) -> dict[str, Any]:
     """The body of the record a question makes, applied."""
     ((type_, body, _),) = acts({"do": "enrol", "patient": "pt-1", "by": "tech"} | said, registry, now_ms, "UTC", None)
     registry.apply({"type": type_, **body})
@@ -28,14 +28,14 @@ def refused(registry: Registry, **said: Any) -> str:
 
 
 def test_service_begins_with_the_last_of_order_consent_and_setup() -> None:
-    said = {"order": utc_text(NOW - 2 * HOUR), "consent": utc_text(NOW - HOUR)}
+    said: dict[str, Any] = {"order": utc_text(NOW - 2 * HOUR), "consent": utc_text(NOW - HOUR)}
     body = asked(Registry(), **said)
     dates = [body[key] for key in ("order_at", "consent_at", "setup_at", "start")]
     assert dates == [utc_text(NOW - 2 * HOUR), utc_text(NOW - HOUR), utc_text(NOW), utc_text(NOW)]
 
 
 def test_a_consent_after_the_setup_begins_the_service() -> None:
-    said = {"from": utc_text(NOW - 2 * HOUR), "consent": utc_text(NOW - HOUR), "why": "paper form"}
+    said: dict[str, Any] = {"from": utc_text(NOW - 2 * HOUR), "consent": utc_text(NOW - HOUR), "why": "paper form"}
     assert asked(Registry(), **said)["start"] == utc_text(NOW - HOUR)
 
 
@@ -76,6 +76,6 @@ def test_a_therapeutic_profile_enrols_in_rtm() -> None:
 def test_an_end_may_be_back_dated_with_its_reason() -> None:
     registry = Registry()
     asked(registry)
-    late = {"end": True, "from": utc_text(NOW + HOUR), "why": "died at home"}
+    late: dict[str, Any] = {"end": True, "from": utc_text(NOW + HOUR), "why": "died at home"}
     ended = asked(registry, NOW + 2 * HOUR, **late)
     assert (ended["end"], ended["backdated"]) == (utc_text(NOW + HOUR), True)
