@@ -111,12 +111,15 @@ def lines(start: bytes, longest: int = LINE_BYTES_MAX) -> Framing:
 
     def cut(window: bytes) -> int:
         size = window.find(b"\n") + 1
-        begin = -1
-        for match in pattern.finditer(window, 0, size):
-            begin = match.start()
-        if size and begin < 0:
-            return -size
-        return -begin if begin > 0 else size
+        if not size and len(window) < longest:
+            return 0
+        begin = max((match.start() for match in pattern.finditer(window, 0, size or longest)), default=-1)
+        if begin > 0:
+            return -begin
+        if not size:
+            # the half that stays may hold the beginning of a line's start
+            return -(longest // 2)
+        return size if begin == 0 else -size
 
     return Framing(cut, longest)
 
@@ -134,7 +137,9 @@ def between(start: bytes, end: bytes, longest: int) -> Framing:
         again = window.rfind(start, len(start), close if close >= 0 else len(window))
         if again > 0:
             return -again
-        return close + len(end) if close >= 0 else 0
+        if close < 0:
+            return -_without_beginning_of(start, window) if len(window) >= longest else 0
+        return close + len(end)
 
     return Framing(cut, longest)
 
