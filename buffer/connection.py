@@ -44,7 +44,9 @@ def locked(path: Path) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(file)
-        raise NotThere("Another gateway has this store open. If it is starting, ask again in a few seconds; else stop it first.") from error
+        raise NotThere(
+            "Another gateway has this store open. If it is starting, ask again in a few seconds; else stop it first."
+        ) from error
     try:
         yield
     finally:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Records held in memory before they are filed: some 5 MiB, and a few milliseconds at start.
 FILE_AT_RECORDS = 32_768
 # A slice touches this part of the table's pages: with a million records about 250, some 10 ms.
-_SLICES = 16
+SLICES = 16
 _KEY_BYTES = 4
 # 2 MiB of bits, taken once something is filed.
 _BITS = 24
@@ -108,14 +108,14 @@ class Known:
         """File the next slice of keys; to be called in a transaction of its own, again and again while it is due."""
         if self._slice == 0:
             self._upto = db.execute("SELECT seq FROM head").fetchone()[0]
-        first = _KEY_MIN + self._slice * _KEY_SPAN // _SLICES
-        db.execute(_FILE, (self._upto, first, first + _KEY_SPAN // _SLICES))
-        if self._slice == _SLICES - 1:
+        first = _KEY_MIN + self._slice * _KEY_SPAN // SLICES
+        db.execute(_FILE, (self._upto, first, first + _KEY_SPAN // SLICES))
+        if self._slice == SLICES - 1:
             db.execute("UPDATE head SET filed = ?", (self._upto,))
 
     def filed(self) -> None:
         """The slice is committed."""
-        self._slice = (self._slice + 1) % _SLICES
+        self._slice = (self._slice + 1) % SLICES
         if self._slice == 0:
             self._set(self._recent)
             self._recent = {key: seq for key, seq in self._recent.items() if seq > self._upto}

@@ -283,6 +283,7 @@ def test_equal_values_without_time_or_number_within_the_window_are_one(tmp_path:
             await store.purge()  # what may still repeat is not forgotten
         async with opened(tmp_path, clock) as store:
             assert await store.append([heard(5, 60_000)]) == [False]
+            assert await store.append([heard(8, -60_000)]) == [False]
             assert await store.append([heard(6, 60_001)]) == [True]
             clock.step_wall(86_400)
             await store.purge()

@@ -47,7 +47,8 @@ class Model(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.file_at, known.FILE_AT_RECORDS = known.FILE_AT_RECORDS, 5  # so that the edges of filing come often
+        self.limits = known.FILE_AT_RECORDS, known.SLICES
+        known.FILE_AT_RECORDS, known.SLICES = 3, 2  # so that the edges of filing come often
         self.folder = Path(tempfile.mkdtemp())
         self.clock = FakeClock(jumps=True)
         self.states: dict[str, State] = {}
@@ -80,7 +81,7 @@ class Model(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self._run(self.context.__aexit__(None, None, None))
-        known.FILE_AT_RECORDS = self.file_at
+        known.FILE_AT_RECORDS, known.SLICES = self.limits
         self.loop.close()
         shutil.rmtree(self.folder)
 
@@ -182,6 +183,19 @@ class Model(RuleBasedStateMachine):
         assert self._run(self.store.retry(record_id)) == is_refused
         if is_refused:
             self.states[record_id] = State.WAITING
+
+    @precondition(lambda self: self._standing(State.REFUSED))
+    @rule(choose=st.data())
+    def retry_refused(self, choose: st.DataObject) -> None:
+        record_id = choose.draw(st.sampled_from(sorted(self._standing(State.REFUSED))))
+        assert self._run(self.store.retry(record_id))
+        self.states[record_id] = State.WAITING
+
+    @rule()
+    def send_the_same_again(self) -> None:
+        known_ids = sorted(self.states)
+        again = [Draft(one, self.types[one], {}, self.clock.now().utc_ms) for one in known_ids]
+        assert self._run(self.store.append(again)) == [False] * len(again)
 
     @rule(first=st.integers(0, 40), count=st.integers(0, 20))
     def send_again(self, first: int, count: int) -> None:
