@@ -8,6 +8,7 @@ together.
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -52,6 +53,7 @@ class Options:
     mqtt: tuple[MqttOptions, ...]
     webhooks: tuple[WebhookOptions, ...]
     metrics: tuple[str, int] | None
+    mapped: tuple[Driver, ...] = ()
 
 
 def load(path: Path) -> Options:
@@ -76,14 +78,17 @@ def parse(text: str) -> Options:
         raise ConfigInvalid([f"This is not TOML: {error}."]) from error
     mistakes: list[str] = []
     top = Section(document, "", Lines(text), mistakes)
+    mapped = _mapped(top, mistakes)
+    driver = partial(_driver, registry.lookup(mapped))
     hub = _hub(_needed(top, "hub"))
     options = Options(
         hub=hub,
         buffer=_buffer(_needed(top, "buffer")),
         upload=_upload(top),
-        mqtt=_mqtt(top, hub),
-        webhooks=read_webhooks(top, _driver),
+        mqtt=_mqtt(top, hub, driver),
+        webhooks=read_webhooks(top, driver),
         metrics=_metrics(top),
+        mapped=mapped,
     )
     _not_yet(top)
     top.end()
@@ -185,8 +190,28 @@ def _mtls(table: Section) -> Auth:
     return MtlsAuth(cert, key) if cert and key else NoAuth()
 
 
-def _mqtt(top: Section, hub: HubOptions) -> tuple[MqttOptions, ...]:
-    sources = tuple(_mqtt_source(table, hub) for table in top.tables("mqtt"))
+def _mapped(top: Section, mistakes: list[str]) -> tuple[Driver, ...]:
+    """The drivers of the mapping files; what is wrong in one is a mistake of the configuration."""
+    found: dict[str, Driver] = {}
+    for table in top.tables("mapping"):
+        from config.mapping import load_mapping  # only where a hub is described
+
+        path = table.file("file", required=True)
+        table.end()
+        try:
+            driver = load_mapping(path).driver if path else None
+        except ConfigInvalid as error:
+            mistakes += error.mistakes
+            continue
+        if driver and driver.name in found:
+            table.wrong("file", "describes a driver that another mapping has the name of")
+        elif driver:
+            found[driver.name] = driver
+    return tuple(found.values())
+
+
+def _mqtt(top: Section, hub: HubOptions, driver: Callable[[Any], str]) -> tuple[MqttOptions, ...]:
+    sources = tuple(_mqtt_source(table, hub, driver) for table in top.tables("mqtt"))
     names = [source.name for source in sources]
     clients = [(source.host, source.port, source.client_id) for source in sources]
     if len(set(names)) != len(names):
@@ -196,7 +221,7 @@ def _mqtt(top: Section, hub: HubOptions) -> tuple[MqttOptions, ...]:
     return sources
 
 
-def _mqtt_source(table: Section, hub: HubOptions) -> MqttOptions:
+def _mqtt_source(table: Section, hub: HubOptions, driver: Callable[[Any], str]) -> MqttOptions:
     url = table.url("url", tuple(_PORTS), ("mqtt",))
     tls = url is not None and url.scheme == "mqtts"
     options = MqttOptions(
@@ -211,7 +236,7 @@ def _mqtt_source(table: Section, hub: HubOptions) -> MqttOptions:
         ca=table.file("ca"),
         cert=table.file("cert"),
         key=table.file("key"),
-        topics=_topics(table),
+        topics=_topics(table, driver),
     )
     if not tls and (options.ca or options.cert or options.key):
         table.wrong("url", "is not mqtts://, so ca, cert and key would not be used")
@@ -221,11 +246,11 @@ def _mqtt_source(table: Section, hub: HubOptions) -> MqttOptions:
     return options
 
 
-def _topics(table: Section) -> tuple[Topic, ...]:
+def _topics(table: Section, driver_named: Callable[[Any], str]) -> tuple[Topic, ...]:
     found = []
     for entry in table.tables("topics"):
         filter_ = entry.get("filter", _filter, required=True)
-        driver = entry.get("driver", _driver, required=True)
+        driver = entry.get("driver", driver_named, required=True)
         entry.end()
         if filter_ and driver:
             found.append(Topic(filter_, driver))
@@ -242,9 +267,9 @@ def _filter(value: Any) -> str:
     return value
 
 
-def _driver(value: Any) -> str:
+def _driver(named: Callable[[str], Driver], value: Any) -> str:
     try:
-        driver: Driver = registry.named(value if isinstance(value, str) else "")
+        driver = named(value if isinstance(value, str) else "")
     except NotThere as error:
         raise ValueError("names no driver; `vitals-gateway drivers` lists them") from error
     if driver.link is not Link.MQTT:

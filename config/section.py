@@ -7,7 +7,7 @@ with a default, so that all mistakes are reported at once.
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -28,7 +28,7 @@ class Lines:
         table, counts = "", dict[str, int]()
         for number, line in enumerate(text.splitlines(), 1):
             if head := _TABLE.match(line):
-                table = head[2]
+                table = _place(head[2], counts)
                 if head[1] == "[[":
                     counts[table] = counts.get(table, -1) + 1
                     table = f"{table}[{counts[table]}]"
@@ -39,10 +39,21 @@ class Lines:
     def of(self, path: str) -> int | None:
         """The line of a path, or of the nearest thing around it."""
         while path:
-            if path in self._line_of:
-                return self._line_of[path]
+            whole = path.rpartition("[")[0] if path.endswith("]") else path  # `topics[1]` stands in `topics = [...]`
+            for known in (path, whole):
+                if known in self._line_of:
+                    return self._line_of[known]
             path = path.rpartition(".")[0]
         return None
+
+
+def _place(name: str, counts: Mapping[str, int]) -> str:
+    """`a[1].b` for `a.b` below the second `[[a]]`."""
+    path, _, key = name.rpartition(".")
+    if not path:
+        return key
+    above = _place(path, counts)
+    return f"{above}[{counts[above]}].{key}" if above in counts else f"{above}.{key}"
 
 
 class Section:

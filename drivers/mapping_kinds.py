@@ -1,4 +1,4 @@
-"""What a mapping may call a value: a plain name or its code, and the units that fit it. No other kind, no other unit."""
+"""What a mapping may call a value: a plain name or its code, with the units that fit it. Nothing else is taken."""
 
 from collections.abc import Mapping
 

@@ -6,7 +6,7 @@ name, or a file that does not import, stop the start: first-wins would let a str
 """
 
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import NoReturn
@@ -64,6 +64,12 @@ def named(name: str) -> Driver:
     if name not in find():
         raise NotThere(f"There is no driver named {name}; `vitals-gateway drivers` lists them.")
     return find()[name]
+
+
+def lookup(mapped: Iterable[Driver]) -> Callable[[str], Driver]:
+    """`named`, for the drivers of these mapping files as well; raises NotThere."""
+    table = {driver.name: driver for driver in mapped}
+    return lambda name: table[name] if name in table else named(name)
 
 
 def _own() -> Iterator[Driver]:

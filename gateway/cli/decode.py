@@ -19,26 +19,36 @@ One frame a line in: hex, or the payload itself for hubs that send JSON. One JSO
 A refused frame gives {"error": ...}; the rest is still decoded, and the exit code is 65.
 
   vitals-gateway decode --driver ble-blood-pressure --hex 1e80005000...
-  mosquitto_sub -t 'stel/#' | vitals-gateway decode --driver stel -"""
+  mosquitto_sub -t 'stel/#' | vitals-gateway decode --driver stel -
+
+A hub without a driver is described in a file (docs/mapping.md); --check runs the frames that stand in it.
+
+  mosquitto_sub -t 'hub/#' | vitals-gateway decode --mapping hub.toml -
+  vitals-gateway decode --mapping hub.toml --check"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
     parser.epilog = _EXAMPLES
-    parser.add_argument("--driver", required=True, metavar="NAME", help="one of `vitals-gateway drivers`")
+    reader = parser.add_mutually_exclusive_group(required=True)
+    reader.add_argument("--driver", metavar="NAME", help="one of `vitals-gateway drivers`")
+    reader.add_argument("--mapping", metavar="FILE", type=Path, help="a file that describes a hub's JSON")
     parser.add_argument("--source", metavar="S", help="the characteristic or format, where the driver reads several")
     parser.add_argument("--topic", metavar="TOPIC", help="the MQTT topic the payload came on")
     parser.add_argument("--json", action="store_true", help="the output is JSON in any case")
     given = parser.add_mutually_exclusive_group()
     given.add_argument("--hex", metavar="HEX", help="one frame in hex digits")
     given.add_argument("--file", metavar="PATH", type=Path, help="a file with one frame a line")
+    given.add_argument("--check", action="store_true", help="with --mapping: decode the file's own vectors")
     given.add_argument("stdin", nargs="?", choices=["-"], help="frames from standard input (the default)")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Decode every line; 65 when any was refused."""
+    if arguments.check:
+        return _checked(arguments.mapping)
     try:
-        driver = registry.named(arguments.driver)
+        driver = _driver(arguments)
     except NotThere as error:
         complain(str(error))
         return int(Exit.USAGE)
@@ -51,6 +61,32 @@ def run(arguments: argparse.Namespace) -> int:
         refused = refused or "error" in answer
         print(json.dumps(answer, ensure_ascii=False))
     return int(Exit.DATA if refused else Exit.OK)
+
+
+def _driver(arguments: argparse.Namespace) -> Driver:
+    if arguments.mapping is None:
+        return registry.named(arguments.driver)
+    from config.mapping import load_mapping
+
+    return load_mapping(arguments.mapping).driver
+
+
+def _checked(mapping: Path | None) -> int:
+    """Whether a mapping reads its vectors as they say; one JSON line each."""
+    if mapping is None:
+        complain("--check looks at the vectors of a mapping file; name it with --mapping.")
+        return int(Exit.USAGE)
+    from config.mapping import load_mapping
+    from drivers.vectors import difference
+
+    mapped = load_mapping(mapping)
+    if not mapped.vectors:
+        complain("The mapping holds no vectors; add a [[vector]] with a frame and what it means.")
+        return int(Exit.DATA)
+    found = {vector.id: difference(mapped.driver, vector) for vector in mapped.vectors}
+    for name, wrong in found.items():
+        print(json.dumps({"vector": name, "ok": wrong is None, **({"difference": wrong} if wrong else {})}))
+    return int(Exit.DATA if any(found.values()) else Exit.OK)
 
 
 def _decoded(driver: Driver, line: bytes, arguments: argparse.Namespace) -> dict[str, object]:
