@@ -84,7 +84,7 @@ async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) 
     registry = Registry.from_ledger(await store.ledger(LEDGER_TYPES))
     place, counts = Place(options.hub.site, options.hub.zone), Counts()
     qualify = qualifier(registry, profiles(), rules_in_force(), options.hub.zone.key)
-    intake = Intake(store.append, drivers.named, qualify, place, counts)
+    intake = Intake(store.append, drivers.lookup(options.mapped), qualify, place, counts)
     links = [LinkState(source.name, "mqtt") for source in options.mqtt] if running else []
     links += [LinkState(hook.name, "webhook") for hook in options.webhooks] if running else []
     if options.upload and running:
