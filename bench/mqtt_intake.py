@@ -66,7 +66,7 @@ def _compare(asked: argparse.Namespace, port: int, version: int) -> None:
             command = [sys.executable, "-m", "bench.mqtt_intake", "--role", role, "--port", str(port)]
             command += ["--version", str(version), "--count", str(asked.count)]
             root = Path(__file__).resolve().parents[1]
-            done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_LIMIT_S, cwd=root)
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=_LIMIT_S, cwd=root)
             seen.append(json.loads(done.stdout))
     rates = {role: median(run["per_s"] for run in seen) for role, seen in runs.items()}
     for role, seen in runs.items():

@@ -10,7 +10,9 @@ QoS 1 and no other. What is published with QoS 2 comes with QoS 1. What is publi
 like the rest once it is here, lost where the hub is away or its store is full.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Self
 
 from drivers.contract import Keep
 from drivers.registry import UNROUTED
@@ -48,13 +50,59 @@ async def listen(
     try:
         async with connected(options, inbox) as (connection, session_present):
             inbox.begin(connection, session_present=session_present)
-            while True:
-                messages, arrivals = await inbox.group()
-                await keep(arrivals)
-                inbox.kept(messages)
+            async with _Lane(inbox, connection) as lane:
+                while True:
+                    messages, arrivals = await inbox.group()
+                    await lane.follow(messages, keep(arrivals))
     except GatewayError as error:
         link.down(str(error), needs_person=remedy_of(error) is Remedy.HOLD)
         raise
+
+
+class _Lane:
+    """
+    Two groups are on their way at most: one is decoded while the one before it is being committed.
+
+    Acknowledgements leave in the order in which the messages came (MQTT 5, 4.6). Where a group cannot be kept, neither
+    it nor any after it is acknowledged, and the connection ends with that error.
+    """
+
+    def __init__(self, inbox: "_Inbox", connection: Connection) -> None:
+        self._inbox = inbox
+        self._connection = connection
+        self._last: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """What was begun is kept, also where the connection is gone; only the daemon's end cuts it short."""
+        if self._last is not None:
+            if kind is asyncio.CancelledError:
+                self._last.cancel()
+            await asyncio.gather(self._last, return_exceptions=True)
+
+    async def follow(self, messages: Sequence[Message], keeping: Awaitable[object]) -> None:
+        """Start to keep a group; returns once the group before it is kept and acknowledged."""
+        before = self._last
+        self._last = asyncio.create_task(self._kept(messages, keeping, before))
+        self._last.add_done_callback(self._end_with)
+        if before is not None:
+            await before
+
+    async def _kept(
+        self, messages: Sequence[Message], keeping: Awaitable[object], before: "asyncio.Task[None] | None"
+    ) -> None:
+        await keeping
+        if before is not None:
+            await before
+        self._inbox.kept(messages)
+
+    def _end_with(self, task: "asyncio.Task[None]") -> None:
+        """Let whoever waits for messages hear that the last group could not be kept."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._connection.fail(error)
 
 
 class _Inbox:

@@ -154,7 +154,7 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(self, options: MqttOptions, receiver: Receiver) -> None:
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.changed = asyncio.Event()
         self._options = options
         self._receiver = receiver
@@ -241,7 +241,8 @@ class Connection(asyncio.Protocol):
             self._flush()
         self._transport.close()
         await asyncio.wait([self._lost], timeout=_CLOSE_S)
-        self._transport.abort()
+        if not self._lost.done():  # a transport that is gone already breaks on it (Python 3.11.2)
+            self._transport.abort()
 
     # What asyncio calls.
 
@@ -260,7 +261,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """TCP is gone."""
-        self._fail(broken(error))
+        self.fail(broken(error))
         if not self._lost.done():
             self._lost.set_result(None)
 
@@ -268,12 +269,12 @@ class Connection(asyncio.Protocol):
 
     def _on_connect(self, _client: Any, _userdata: Any, flags: paho.ConnectFlags, code: ReasonCode, _more: Any) -> None:
         if code.is_failure:
-            self._fail(from_reason(code.value))
+            self.fail(from_reason(code.value))
         elif not self._accepted.done():
             self._accepted.set_result(flags.session_present)
 
     def _on_disconnect(self, _client: Any, _userdata: Any, _flags: Any, code: ReasonCode, _more: Any) -> None:
-        self._fail(from_reason(code.value))
+        self.fail(from_reason(code.value))
 
     def _on_message(self, _client: Any, _userdata: Any, message: paho.MQTTMessage) -> None:
         try:
@@ -298,7 +299,7 @@ class Connection(asyncio.Protocol):
             work()
             self._flush()
         except Exception as error:  # noqa: BLE001 -- forwarded, see above
-            self._fail(error)
+            self.fail(error)
 
     def _connect(self) -> None:
         options = self._options
@@ -331,7 +332,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(bytes(self._wire.out))
             self._wire.out.clear()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
+        """End the connection for this reason; the first reason stands."""
         if self.failure is not None:
             return
         self.failure = error

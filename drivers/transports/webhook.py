@@ -39,6 +39,8 @@ REQUEST_S = 30.0
 # How long a connection may stay open for the next request; the longest idle one makes room where there is none.
 IDLE_S = 60.0
 RETRY_AFTER_S = 60
+# Who came or was answered this short a time ago has not had the time to ask.
+IDLE_LEAST_S = 2.0
 _SWEEP_S = 1.0  # how exactly those times are kept
 _BREATH_S = 1.0  # before the next try, where the machine is out of sockets
 
@@ -159,10 +161,15 @@ class Hook:
 
 @dataclass(slots=True)
 class _Visit:
-    """One connection: until when it may go on as it does, and whether it waits for nothing but the next request."""
+    """One connection: since when and until when it may go on as it does, and whether nothing is lost if it ends."""
 
+    since_s: float
     due_s: float
     is_idle: bool = False
+
+    def turn(self, now_s: float, limit_s: float, *, is_idle: bool = False) -> None:
+        """Begin something else, within this time."""
+        self.since_s, self.due_s, self.is_idle = now_s, now_s + limit_s, is_idle
 
 
 class _Listener:
@@ -188,7 +195,8 @@ class _Listener:
             except OSError:  # out of sockets, or the caller left again: the next one may do better
                 await self._clock.sleep(_BREATH_S)
                 continue
-            visit = _Visit(self._clock.monotonic_s() + REQUEST_S)
+            now_s = self._clock.monotonic_s()
+            visit = _Visit(now_s, now_s + REQUEST_S)
             task = tasks.create_task(self._receive(guest, visit))
             self.visits[task] = visit
             task.add_done_callback(partial(self._leave, guest))
@@ -199,6 +207,7 @@ class _Listener:
             await self._clock.sleep(_SWEEP_S)
             now_s = self._clock.monotonic_s()
             self._show(now_s)
+            self._left.set()
             for task, visit in list(self.visits.items()):
                 if visit.due_s <= now_s:
                     if not visit.is_idle:
@@ -215,9 +224,10 @@ class _Listener:
     async def _room(self) -> None:
         """Wait for a place; the connection that has been idle longest gives way."""
         while len(self.visits) >= CONNECTIONS_MAX:
-            idle = [(visit.due_s, task) for task, visit in self.visits.items() if visit.is_idle]
-            if idle:
-                min(idle, key=lambda pair: pair[0])[1].cancel()
+            idle_s = {task: visit.since_s for task, visit in self.visits.items() if visit.is_idle}
+            longest = min(idle_s, key=idle_s.__getitem__, default=None)
+            if longest and idle_s[longest] + IDLE_LEAST_S <= self._clock.monotonic_s():
+                longest.cancel()
             self._left.clear()
             await self._left.wait()
 
@@ -253,12 +263,13 @@ class _Listener:
     async def _talk(self, exchange: Exchange, visit: _Visit) -> None:
         """Answer requests until one side has enough."""
         while True:
-            visit.is_idle, visit.due_s = True, self._clock.monotonic_s() + IDLE_S
+            visit.turn(self._clock.monotonic_s(), IDLE_S, is_idle=True)
             begins = await exchange.begins()
-            visit.is_idle, visit.due_s = False, self._clock.monotonic_s() + REQUEST_S
+            visit.turn(self._clock.monotonic_s(), REQUEST_S)
             answer = await self._answered(exchange, visit) if begins else None
+            # from here on only who is refused, or says goodbye, can be kept from anything
+            visit.turn(self._clock.monotonic_s(), REQUEST_S, is_idle=answer is None or bool(answer.reason))
             if answer is None or not await exchange.answer(answer):
-                visit.is_idle = True
                 return
 
     async def _answered(self, exchange: Exchange, visit: _Visit) -> Answer | None:
@@ -281,15 +292,13 @@ class _Listener:
         body = await exchange.body(head, PAYLOAD_BYTES_MAX)
         if not isinstance(body, bytes):
             return body
-        visit.due_s = math.inf  # from here it is our time, not the caller's
+        visit.turn(self._clock.monotonic_s(), math.inf)  # from here it is our time, not the caller's
         try:
             return await hook.take(head, body)
         except GatewayError as error:
             if not self.failed.done():
                 self.failed.set_result(error)
             return _BROKEN
-        finally:
-            visit.due_s = self._clock.monotonic_s() + REQUEST_S
 
     def _date(self) -> str:
         return formatdate(self._clock.now().utc_ms / 1000, usegmt=True)

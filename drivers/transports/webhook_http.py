@@ -49,6 +49,7 @@ class Head:
 
 TOO_LARGE = Answer(413, "The body is larger than this gateway takes.", reason="size")
 _SMUGGLED = Answer(400, "The request gives the length of its body in two ways.", reason="malformed")
+_OTHER_VERSION = Answer(505, "This gateway speaks HTTP/1.1.", reason="malformed")
 _OTHER_CODING = Answer(
     415, "The body is in a coding this gateway cannot read; send it plain.", (("Accept-Encoding", "gzip"),), "coding"
 )
@@ -85,6 +86,8 @@ class Exchange:
         self._has_body = "content-length" in fields or "transfer-encoding" in fields
         if "content-length" in fields and "transfer-encoding" in fields:
             return _SMUGGLED
+        if not event.http_version.startswith(b"1."):
+            return _OTHER_VERSION
         return Head(self._method, _path(event.target), fields)
 
     async def body(self, head: Head, most: int) -> bytes | Answer | None:
@@ -112,14 +115,15 @@ class Exchange:
         if self._http.their_state is h11.SEND_BODY and not self._has_body:
             self._http.next_event()  # whole with its head: h11 says so without another byte
         is_whole = self._http.their_state not in _UNFINISHED
-        is_waiting = self._http.they_are_waiting_for_100_continue
+        # where a body begins and ends is known, and its sender is not waiting to be asked for it
+        is_coming = answer.status != _SMUGGLED.status and not self._http.they_are_waiting_for_100_continue
         self._writer.write(self._packed(answer, closing=not is_whole))
         await self._writer.drain()
-        if not is_whole:
-            if not is_waiting:
-                await self._discard()
-            return False
-        return self._turned()
+        if is_whole:
+            return self._turned()
+        if is_coming:
+            await self._discard()
+        return False
 
     def _turned(self) -> bool:
         """Make ready for another request, where both sides are done and neither said it would close."""
