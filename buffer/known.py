@@ -58,6 +58,7 @@ class Known:
     def __init__(self, db: "Connection") -> None:
         self._recent: dict[int, int] = {}  # the seq of the newest record with this key
         self._alike: dict[int, list[int]] = {}  # those of older ones with the same key, of which there are hardly any
+        self._file_at, self._slices = FILE_AT_RECORDS, SLICES  # tests make them small, so that the edges come often
         self._slice = 0
         self._upto = 0
         self._bits = bytearray()
@@ -102,20 +103,20 @@ class Known:
     @property
     def is_due(self) -> bool:
         """Whether a slice should be filed."""
-        return self._slice > 0 or len(self._recent) >= FILE_AT_RECORDS
+        return self._slice > 0 or len(self._recent) >= self._file_at
 
     def file(self, db: "Connection") -> None:
         """File the next slice of keys; to be called in a transaction of its own, again and again while it is due."""
         if self._slice == 0:
             self._upto = db.execute("SELECT seq FROM head").fetchone()[0]
-        first = _KEY_MIN + self._slice * _KEY_SPAN // SLICES
-        db.execute(_FILE, (self._upto, first, first + _KEY_SPAN // SLICES))
-        if self._slice == SLICES - 1:
+        first = _KEY_MIN + self._slice * _KEY_SPAN // self._slices
+        db.execute(_FILE, (self._upto, first, first + _KEY_SPAN // self._slices))
+        if self._slice == self._slices - 1:
             db.execute("UPDATE head SET filed = ?", (self._upto,))
 
     def filed(self) -> None:
         """The slice is committed."""
-        self._slice = (self._slice + 1) % SLICES
+        self._slice = (self._slice + 1) % self._slices
         if self._slice == 0:
             self._set(self._recent)
             self._recent = {key: seq for key, seq in self._recent.items() if seq > self._upto}

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from buffer import known
 from buffer.known import id_key
+from buffer.store import Store
 from gateway.core.reading import Draft
 from tests.buffer.make import drafts, ids, opened
 
@@ -12,16 +12,15 @@ from tests.buffer.make import drafts, ids, opened
 ALIKE = ("event-9583", "event-15261")
 
 
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def soon(store: Store) -> None:
     """File after a few records, so that the edges come often."""
-    monkeypatch.setattr(known, "FILE_AT_RECORDS", 10)
+    store._writer._known._file_at = 10
 
 
-@pytest.mark.usefixtures("soon")
 def test_ids_are_known_before_while_and_after_they_are_filed(tmp_path: Path) -> None:
     async def run() -> None:
         async with opened(tmp_path) as store:
+            soon(store)
             for number in range(60):
                 assert await store.append(drafts(number)) == [True]
                 assert await store.append(drafts(*range(number + 1))) == [False] * (number + 1)
@@ -42,7 +41,6 @@ def test_ids_are_known_before_while_and_after_they_are_filed(tmp_path: Path) -> 
     asyncio.run(run())
 
 
-@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("others", [0, 40], ids=["held", "filed"])
 def test_ids_that_share_a_key_are_two_events(tmp_path: Path, others: int) -> None:
     first, second = (Draft(record_id, "event", {"id": record_id}, 0) for record_id in ALIKE)
@@ -50,6 +48,7 @@ def test_ids_that_share_a_key_are_two_events(tmp_path: Path, others: int) -> Non
     async def run() -> None:
         assert id_key(ALIKE[0]) == id_key(ALIKE[1])
         async with opened(tmp_path) as store:
+            soon(store)
             assert await store.append([first]) == [True]
             for number in range(others):
                 await store.append(drafts(number))

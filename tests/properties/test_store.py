@@ -25,7 +25,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from buffer import known
 from buffer.options import BufferOptions
 from buffer.rows import LASTING
 from buffer.store import Store, open_store
@@ -47,8 +46,6 @@ class Model(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.limits = known.FILE_AT_RECORDS, known.SLICES
-        known.FILE_AT_RECORDS, known.SLICES = 3, 2  # so that the edges of filing come often
         self.folder = Path(tempfile.mkdtemp())
         self.clock = FakeClock(jumps=True)
         self.states: dict[str, State] = {}
@@ -73,6 +70,8 @@ class Model(RuleBasedStateMachine):
         self.context = open_store(options, self.clock)
         self.store = self._run(self.context.__aenter__())
         self.place = folder
+        known = self.store._writer._known
+        known._file_at, known._slices = 3, 2  # so that the edges of filing come often
         self.in_hand.clear()
 
     def _run(self, work: Any) -> Any:
@@ -81,7 +80,6 @@ class Model(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self._run(self.context.__aexit__(None, None, None))
-        known.FILE_AT_RECORDS, known.SLICES = self.limits
         self.loop.close()
         shutil.rmtree(self.folder)
 
