@@ -25,12 +25,18 @@ _GZIP = zlib.MAX_WBITS | 16
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a caller hears: a status and one plain sentence. `reason` counts a refusal."""
+    """
+    What a caller hears: a status and one plain sentence.
+
+    reason  counts a refusal
+    ends    nothing that follows on this connection can be trusted
+    """
 
     status: int
     sentence: str
     fields: tuple[tuple[str, str], ...] = ()
     reason: str = ""
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,8 @@ class Head:
 
 
 TOO_LARGE = Answer(413, "The body is larger than this gateway takes.", reason="size")
-_SMUGGLED = Answer(400, "The request gives the length of its body in two ways.", reason="malformed")
-_OTHER_VERSION = Answer(505, "This gateway speaks HTTP/1.1.", reason="malformed")
+_SMUGGLED = Answer(400, "The request gives the length of its body in two ways.", reason="malformed", ends=True)
+_OTHER_VERSION = Answer(505, "This gateway speaks HTTP/1.1.", reason="malformed", ends=True)
 _OTHER_CODING = Answer(
     415, "The body is in a coding this gateway cannot read; send it plain.", (("Accept-Encoding", "gzip"),), "coding"
 )
@@ -115,15 +121,12 @@ class Exchange:
         if self._http.their_state is h11.SEND_BODY and not self._has_body:
             self._http.next_event()  # whole with its head: h11 says so without another byte
         is_whole = self._http.their_state not in _UNFINISHED
-        # where a body begins and ends is known, and its sender is not waiting to be asked for it
-        is_coming = answer.status != _SMUGGLED.status and not self._http.they_are_waiting_for_100_continue
-        self._writer.write(self._packed(answer, closing=not is_whole))
+        is_coming = not is_whole and not self._http.they_are_waiting_for_100_continue
+        self._writer.write(self._packed(answer, closing=answer.ends or not is_whole))
         await self._writer.drain()
-        if is_whole:
-            return self._turned()
-        if is_coming:
+        if is_coming and not answer.ends:
             await self._discard()
-        return False
+        return is_whole and self._turned()
 
     def _turned(self) -> bool:
         """Make ready for another request, where both sides are done and neither said it would close."""
@@ -163,7 +166,7 @@ class Exchange:
                 self._http.receive_data(await self._reader.read(_READ_BYTES))
         except h11.RemoteProtocolError as error:
             sentence = "This is not a request this gateway can read; it speaks HTTP/1.1."
-            return Answer(error.error_status_hint, sentence, reason="malformed")
+            return Answer(error.error_status_hint, sentence, reason="malformed", ends=True)
         return event
 
 
