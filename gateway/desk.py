@@ -93,7 +93,8 @@ class Desk:
         return {"record_id": draft.record_id, "capture": draft.body["capture"], "said": said}
 
     async def _replay(self, question: Question) -> Answer:
-        tally = await self.intake.keep([arrival_of(question, self.watched.clock.now())])
+        arrival = arrival_of(question, self.watched.clock.now(), self.intake.driver_named)
+        tally = await self.intake.keep([arrival])
         return {"kept": tally.kept, "known": tally.known, "refused": tally.refused}
 
     async def _act(self, question: Question) -> Answer:

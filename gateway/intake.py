@@ -97,7 +97,7 @@ class Intake:
         self, append: Append, drivers: Callable[[str], Driver], qualify: Qualify, place_: Place, counts: Counts
     ) -> None:
         self._append = append
-        self._driver = drivers
+        self.driver_named = drivers
         self._qualify = qualify
         self._place = place_
         self._counts = counts
@@ -123,7 +123,7 @@ class Intake:
         return tally
 
     def _drafts(self, arrival: Arrival) -> Iterator[Draft]:
-        driver = self._driver(arrival.driver)
+        driver = self.driver_named(arrival.driver)
         if len(arrival.frame.payload) > PAYLOAD_BYTES_MAX:
             yield _refused(arrival, driver, "TooLarge", f"The message is larger than {PAYLOAD_BYTES_MAX} bytes.")
             return

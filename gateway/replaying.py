@@ -1,18 +1,18 @@
 """A line of a capture as an arrival: the path is a replay's, so every reading of it is synthetic."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from drivers import registry
+from drivers.contract import Driver
 from drivers.fields import from_hex
 from gateway.core.errors import BadInput, BadValue
 from gateway.core.reading import Arrival, Capture, DeviceIdentity, Frame
 from gateway.core.time import Instant
 
 
-def arrival_of(question: Mapping[str, Any], heard: Instant) -> Arrival:
+def arrival_of(question: Mapping[str, Any], heard: Instant, named: Callable[[str], Driver]) -> Arrival:
     """`driver` with `hex` or `text`, and where known `source`, `topic`, `device`; raises BadInput."""
-    driver = registry.named(str(question.get("driver")))
+    driver = named(str(question.get("driver")))
     device = question.get("device")
     return Arrival(
         frame=Frame(_payload(question), question.get("source"), question.get("topic")),
