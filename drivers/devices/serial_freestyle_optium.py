@@ -39,7 +39,7 @@ _COLQ_NOW = re.compile(
 )
 _END = re.compile(r"0x(?P<sum>[0-9A-F]{4})  END\s*")
 _COUNT = re.compile(r"[0-9]{3}|Log Empty")
-_SERIAL = re.compile(r"[A-Z][A-Z0-9]{2}[A-Z0-9-]{8,9}")
+_SERIAL = re.compile(r"[A-Z][A-Z0-9-]{10,12}")
 _COLQ_DONE = "CMD OK"
 _CONTROL, _TIME_LOST = 1 << 0, 1 << 1
 # 450 records of 33 bytes, the most the meter keeps, and the head.
