@@ -5,10 +5,13 @@ import gc
 
 # mallopt(3): threads share two heaps in place of one each, which a Pi would hold open for the writer and the reader.
 _M_ARENA_MAX = -8
+# A reading is some hundred objects without cycles: looking for garbage after every 700 costs 5 % of a busy hub.
+_GARBAGE_EVERY = 20_000
 
 
 def share_heaps() -> None:
     """Bound the C library's heaps, before the first thread starts; nothing where it has no such call."""
+    gc.set_threshold(_GARBAGE_EVERY, 20, 20)
     if (mallopt := _found("mallopt")) is not None:
         mallopt(_M_ARENA_MAX, 2)
 
