@@ -1,12 +1,14 @@
 """A person's acts on the registry, from a question to the bodies of the records that keep them."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from config.rules import DEFAULT, catalogue, profiles
 from gateway.core.catalogue import UNKNOWN, Evidence, look_up
 from gateway.core.errors import BadInput, BadValue
-from gateway.core.reading import DeviceIdentity
+from gateway.core.reading import DeviceIdentity, Draft
+from gateway.core.record import canonical
 from gateway.core.time import DeviceTime, utc_text
 from gateway.manual import patient_reference
 from gateway.registry import Act, Registry
@@ -33,6 +35,12 @@ def acts(
             return _unassign(question, registry, act)
         case _:
             return _enrol(question, registry, act, start_ms, zone)
+
+
+def act_draft(type_: str, body: Mapping[str, Any], now_ms: int) -> Draft:
+    """An act's record: its content and its moment name it, so that a repeated command is a new act."""
+    digest = sha256(canonical({"type": type_, **body, "moment": utc_text(now_ms)})).hexdigest()
+    return Draft(digest, type_, dict(body), now_ms)
 
 
 def _assign(

@@ -1,22 +1,22 @@
 """Answers what commands ask: the one place where a question becomes a call."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from buffer.rows import Entry
 from buffer.store import Store
-from gateway.acts import acts
+from gateway.acts import act_draft, acts
 from gateway.core.errors import BadInput
-from gateway.core.reading import Draft
-from gateway.core.record import canonical
 from gateway.core.time import utc_text
 from gateway.health import Watched, status_json
 from gateway.intake import Intake, Place
 from gateway.manual import typed_reading
 from gateway.registry import Registry
 from gateway.replaying import arrival_of
+
+if TYPE_CHECKING:
+    from gateway.setup.visits import Visits
 
 Question = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -33,6 +33,7 @@ class Desk:
     watched: Watched
     place: Place
     running: bool
+    _visits: "Visits | None" = field(default=None, init=False)
 
     async def ask(self, question: Question) -> Answer:
         """Answer one question; raises a GatewayError with a sentence for whoever asked."""
@@ -47,7 +48,8 @@ class Desk:
             "unassign": self._act,
             "enrol": self._act,
         }
-        answer = table.get(str(question.get("do")))
+        name = str(question.get("do"))
+        answer = table.get(name) or (self._at_visit(name) if name.startswith("setup.") else None)
         if answer is None:
             raise BadInput("The daemon does not know this question; is the command of another version?")
         return await answer(question)
@@ -97,22 +99,25 @@ class Desk:
         tally = await self.intake.keep([arrival])
         return {"kept": tally.kept, "known": tally.known, "refused": tally.refused}
 
+    def _at_visit(self, name: str) -> Callable[[Question], Awaitable[Answer]] | None:
+        """A question about a technician's visit; the first one brings in what visits need."""
+        if self._visits is None:
+            from gateway.setup.visits import Visits
+
+            watched = self.watched
+            self._visits = Visits(self.store, self.registry, watched.clock, watched.hub, watched.links)
+        return self._visits.questions().get(name)
+
     async def _act(self, question: Question) -> Answer:
         """A person's act on the registry: checked, kept, and only then applied to the view."""
         now = self.watched.clock.now()
         told = self.intake.last.identities.get(str(question.get("device")))
         made = acts(question, self.registry, now.utc_ms, str(self.place.zone), told)
-        drafts = [_act_draft(type_, body, now.utc_ms) for type_, body, _ in made]
+        drafts = [act_draft(type_, body, now.utc_ms) for type_, body, _ in made]
         await self.store.append(drafts)
         for draft in drafts:
             self.registry.apply({"type": draft.type, **draft.body})
         return {"records": [draft.record_id for draft in drafts], "said": made[-1][2]}
-
-
-def _act_draft(type_: str, body: dict[str, Any], now_ms: int) -> Draft:
-    """An act's record: its content and its moment name it, so that a repeated command is a new act."""
-    digest = sha256(canonical({"type": type_, **body, "moment": utc_text(now_ms)})).hexdigest()
-    return Draft(digest, type_, body, now_ms)
 
 
 def _row(entry: Entry) -> dict[str, Any]:
