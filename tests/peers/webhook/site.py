@@ -1,6 +1,7 @@
 """A listener as a test runs it: real sockets, real TLS, a shelf that keeps, callers of every kind."""
 
 import asyncio
+import json
 import socket
 import ssl
 from collections import Counter
@@ -126,6 +127,26 @@ async def standing(
         site.task.cancel()
         await asyncio.wait([site.task])
         door.close()
+
+
+def stel(number: int) -> bytes:
+    """A blood pressure as a STEL hub sends it (tests/vectors/stel.toml), each with an id and time of its own."""
+    moment = f"2026-11-{1 + number // 1440 % 28:02}T{number // 60 % 24:02}:{number % 60:02}:00+00:00"
+    values = {
+        "systolic": {"value": 120, "unit": "mmHg"},
+        "diastolic": {"value": 80, "unit": "mmHg"},
+        "heartRate": {"value": 87, "unit": "bpm"},
+        "irregularPulse": {"value": False, "unit": None},
+    }
+    message = {
+        "id": f"35263822-7b2e-4683-8720-{number:012d}",
+        "meta": {"schemaVersion": "stel-v2.0"},
+        "hubId": "ABCDE12345",
+        "transmissionTime": moment,
+        "device": {"mac": "AB:CD:EF:12:34:5E", "make": None, "model": "BP Cuff"},
+        "measure": {"type": "bloodpressure", "time": moment, "data": values},
+    }
+    return json.dumps(message).encode()
 
 
 def request(body: bytes = READING, *fields: str, method: str = "POST", path: str = PATH) -> bytes:
