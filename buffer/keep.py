@@ -17,6 +17,8 @@ _STAND = "INSERT INTO standing VALUES (?, ?, ?, NULL, ?, ?)"
 _HEAD = "UPDATE head SET seq = ?, hash = ?, waiting = waiting + ?"
 _HEARD = "SELECT 1 FROM once WHERE key = ? AND heard_ms BETWEEN ? AND ?"
 _HEAR = "INSERT OR REPLACE INTO once VALUES (?, ?, ?)"
+# A redelivery asks an hour back (gateway.intake), however short the window of the first delivery was.
+_REMEMBERED_MS = 3_600_000
 
 
 def keep(db: "Connection", known: Known, drafts: "Sequence[Draft]") -> list[bool]:
@@ -60,5 +62,5 @@ def _is_repeat(db: "Connection", draft: "Draft") -> bool:
     heard_ms, window_ms = draft.received_ms, draft.once_ms
     if db.execute(_HEARD, (draft.once_key, heard_ms - window_ms, heard_ms + window_ms)).fetchone():
         return True
-    db.execute(_HEAR, (draft.once_key, heard_ms, heard_ms + window_ms))
+    db.execute(_HEAR, (draft.once_key, heard_ms, heard_ms + max(window_ms, _REMEMBERED_MS)))
     return False

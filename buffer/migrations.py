@@ -20,6 +20,11 @@ SCHEMA_VERSION = 1  # the highest number in buffer/schema; a test compares them
 _SET = "buffer"
 
 
+def is_current(db: "Connection") -> bool:
+    """Whether nothing is left to apply."""
+    return bool(db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION)
+
+
 def migrate(db: "Connection") -> None:
     """Bring the schema up to date; raises StoreBroken where a newer gateway made the store."""
     version = db.execute("PRAGMA user_version").fetchone()[0]

@@ -12,6 +12,8 @@ continues its numbers where the end of its chain can still be read.
 """
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING
 from sqlcipher3 import dbapi2
 
 from buffer.connection import beside, connect
-from buffer.migrations import migrate
+from buffer.migrations import is_current, migrate
 from buffer.rows import STATES
 from buffer.trouble import is_damage
 from gateway.core.record import verify
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _TAIL_RECORDS = 100  # at most one group of COMMITs; some milliseconds
 _MARK = ".damaged"
+_APART_S = 120.0  # a large store on a slow card; where it takes longer, this process does it again
 _HASH_KEY = b'"hash":"'
 _HASH_DIGITS = 64
 
@@ -52,9 +55,9 @@ class Opened:
     quarantined: str | None = None
 
 
-def open_checked(options: "BufferOptions", now: Instant) -> Opened:
+def open_checked(options: "BufferOptions", now: Instant, *, apart: bool = False) -> Opened:
     """The writing connection on a store that is up to date and sound at its end."""
-    db = connect(options)
+    db = _connect_migrated(options) if apart else connect(options)
     try:
         _check_mark(options.path)
         return Opened(db, _begin(db))
@@ -70,6 +73,24 @@ def open_checked(options: "BufferOptions", now: Instant) -> Opened:
     if head:
         db.execute("UPDATE head SET seq = ?, hash = ?", head)
     return Opened(db, was_clean=True, quarantined=name)
+
+
+def _connect_migrated(options: "BufferOptions") -> "Connection":
+    """
+    The writing connection; a store that is behind is brought up to date by a process of its own.
+
+    sqlite-utils is needed for a second at the first start and after an update, and would cost this one 8 MiB for as
+    long as it runs. Where that process fails, the migration is done here and its error is the one that is told.
+    """
+    db = connect(options)
+    if is_current(db):
+        return db
+    db.close()
+    secret = [options.key.kind, options.key.name] if options.key else []
+    command = [sys.executable, "-m", "buffer.apart", str(options.path), *secret]
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, check=False, timeout=_APART_S, stderr=subprocess.DEVNULL)  # noqa: S603 -- our own
+    return connect(options)
 
 
 def mark_damaged(path: "Path") -> None:

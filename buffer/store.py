@@ -33,15 +33,17 @@ _REST_S = 0.1
 
 
 @asynccontextmanager
-async def open_store(options: "BufferOptions", clock: "Clock") -> "AsyncIterator[Store]":
+async def open_store(options: "BufferOptions", clock: "Clock", *, apart: bool = False) -> "AsyncIterator[Store]":
     """
     The store, for as long as the block lasts; at its end what was promised is written and the file closed.
+
+    `apart` brings a store that is behind up to date in a process of its own, whose memory this one need not carry.
 
     Opening and closing block the loop: nothing else runs before the one or after the other. Raises NotThere where
     another daemon has the store, or the key is not there; StoreBroken where the file cannot be opened.
     """
     with locked(options.path):
-        opened = _opened(options, clock)
+        opened = _opened(options, clock, apart=apart)
         store = Store(options, clock, opened.db)
         store.start()
         inspection = asyncio.create_task(store.inspect()) if not opened.was_clean else None
@@ -56,9 +58,9 @@ async def open_store(options: "BufferOptions", clock: "Clock") -> "AsyncIterator
             store.close()
 
 
-def _opened(options: "BufferOptions", clock: "Clock") -> recovery.Opened:
+def _opened(options: "BufferOptions", clock: "Clock", *, apart: bool) -> recovery.Opened:
     try:
-        return recovery.open_checked(options, clock.now())
+        return recovery.open_checked(options, clock.now(), apart=apart)
     except (dbapi2.Error, OSError) as error:
         raise StoreBroken("The store cannot be opened; check the disk with `vitals-gateway doctor`.") from error
 

@@ -50,7 +50,7 @@ async def serve(options: Options, clock: Clock) -> None:
     """Run the daemon until cancelled."""
     share_heaps()
     notify("STATUS=Opening the store")
-    async with open_store(options.buffer, clock) as store:
+    async with open_store(options.buffer, clock, apart=True) as store:
         desk = await _desk(options, store, clock, running=True)
         sources = list(zip(options.mqtt, desk.watched.links, strict=False))
         hooks = dict(zip(options.webhooks, desk.watched.links[len(options.mqtt) :], strict=False))
