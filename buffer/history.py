@@ -7,6 +7,8 @@ question walks the numbers from where its period began instead, in short transac
 only what is new. On a home's hub a period is some hundred records; with a thousand patients sixty thousand, a second.
 """
 
+import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from buffer.rows import STATES, Entry
@@ -19,6 +21,7 @@ _FOLLOW = """
     FROM record JOIN standing USING (seq) LEFT JOIN refused USING (seq) WHERE seq > ? ORDER BY seq LIMIT ?
 """
 _FIRST_SINCE = "SELECT min(seq) FROM standing WHERE received_ms >= ?"
+_ACCEPTED_AMONG = "SELECT seq FROM standing WHERE state = 2 AND seq IN (SELECT value FROM json_each(?))"
 _EVENTS = """
     SELECT seq, record_id, type, state, received_ms, settled_ms, reason, bytes
     FROM record JOIN standing USING (seq) LEFT JOIN refused USING (seq)
@@ -42,6 +45,11 @@ def events(db: "Connection", prefix: str) -> list[Entry]:
     # Canonical JSON: only a key can stand bare like this; in a text the quotes would be escaped.
     needle = f'"name":"{prefix}'.encode()
     return [_entry(row) for row in db.execute(_EVENTS, (needle,))]
+
+
+def accepted_among(db: "Connection", seqs: Iterable[int]) -> list[int]:
+    """Those of some records that the backend has accepted."""
+    return [row[0] for row in db.execute(_ACCEPTED_AMONG, (json.dumps(list(seqs)),))]
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

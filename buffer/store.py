@@ -190,6 +190,10 @@ class Store:
         """The lowest number of a record received then or later; None where there is none."""
         return await self._reader.ask(partial(history.first_since, received_ms=received_ms))
 
+    async def accepted_among(self, seqs: Iterable[int]) -> list[int]:
+        """Those of some records that the backend has accepted."""
+        return await self._reader.ask(partial(history.accepted_among, seqs=tuple(seqs)))
+
     async def events(self, prefix: str) -> list[Entry]:
         """The events whose name begins so, in order of seq."""
         return await self._reader.ask(partial(history.events, prefix=prefix))

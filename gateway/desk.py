@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from buffer.rows import Entry
 from buffer.store import Store
+from gateway.access import EVERYONE, access_draft
 from gateway.acts import act_draft, acts
-from gateway.core.errors import BadInput
+from gateway.core.errors import BadInput, StoreFull
+from gateway.core.secret import SecretRef
 from gateway.core.time import utc_text
 from gateway.health import Watched, status_json
 from gateway.intake import Intake, Place
 from gateway.manual import typed_reading
 from gateway.registry import Registry
 from gateway.replaying import arrival_of
+from gateway.tally import Tally
 
 if TYPE_CHECKING:
+    from gateway.evidence.answers import Files
     from gateway.setup.visits import Visits
 
 Question = Mapping[str, Any]
@@ -33,6 +37,9 @@ class Desk:
     watched: Watched
     place: Place
     running: bool
+    tally: Tally
+    uploads: bool  # a backend acknowledges; without one the hub's own receipt stands for it
+    sign_key: SecretRef | None = None
     _visits: "Visits | None" = field(default=None, init=False)
 
     async def ask(self, question: Question) -> Answer:
@@ -47,15 +54,52 @@ class Desk:
             "assign": self._act,
             "unassign": self._act,
             "enrol": self._act,
+            "days": self._days,
+            "evidence": self._evidence,
         }
         name = str(question.get("do"))
         answer = table.get(name) or (self._at_visit(name) if name.startswith("setup.") else None)
         if answer is None:
             raise BadInput("The daemon does not know this question; is the command of another version?")
-        return await answer(question)
+        told = await answer(question)
+        patient = told.get("patient") if name.startswith("setup.") else None
+        return await self._logged("setup", patient, question, told) if isinstance(patient, str) else told
 
-    async def _status(self, _question: Question) -> Answer:
-        return {"running": self.running, **status_json(self.watched, await self.store.stats())}
+    async def _status(self, question: Question) -> Answer:
+        """The hub's state; who lags is told to a person, not to a program that only looks at the hub."""
+        answer = {"running": self.running, **status_json(self.watched, await self.store.stats())}
+        if not question.get("operator"):
+            return answer
+        now_ms = self.watched.clock.now().utc_ms
+        await self.tally.catch_up(now_ms)
+        answer["patients"] = [found.as_json() for found in self.tally.progress(now_ms)]
+        return await self._logged("status", EVERYONE, question, answer) if answer["patients"] else answer
+
+    async def _days(self, question: Question) -> Answer:
+        answer = await self._files().days(question, self.watched.clock.now().utc_ms)
+        return await self._logged("days", answer["patient"], question, answer)
+
+    async def _evidence(self, question: Question) -> Answer:
+        """The packet; the look is logged first, so that the packet's own access log tells of it."""
+        from gateway.evidence.answers import packet_answer
+
+        files, now_ms = self._files(), self.watched.clock.now().utc_ms
+        answer = await self._logged("evidence", files.known(question, now_ms), question, {})
+        return answer | await packet_answer(files, question, now_ms, self.watched.hub, self.sign_key)
+
+    def _files(self) -> "Files":
+        from gateway.evidence.answers import Files
+
+        return Files(self.store, self.registry, self.uploads)
+
+    async def _logged(self, what: str, patient: str, question: Question, answer: Answer) -> Answer:
+        """The answer, once the access is on the ledger; a full store must not keep anyone from reading."""
+        who = question.get("operator") or question.get("by")
+        try:
+            await self.store.append([access_draft(who, what, patient, self.watched.clock.now().utc_ms)])
+        except StoreFull:
+            return {**answer, "not_logged": "The store is full, so this look is not in the access log."}
+        return answer
 
     async def _queue(self, _question: Question) -> Answer:
         stats = await self.store.stats()
@@ -67,7 +111,9 @@ class Desk:
 
     async def _show(self, question: Question) -> Answer:
         entry = await self._found(str(question.get("id")))
-        return {**_row(entry), "record": entry.record}
+        answer = {**_row(entry), "record": entry.record}
+        patient = entry.record.get("patient")
+        return await self._logged("queue.show", patient, question, answer) if patient else answer
 
     async def _retry(self, question: Question) -> Answer:
         entry = await self._found(str(question.get("id")))
@@ -90,7 +136,8 @@ class Desk:
 
     async def _enter(self, question: Question) -> Answer:
         draft = typed_reading(question, self.watched.clock.now(), self.place.zone, self.place.site)
-        await self.store.append([draft])
+        log = access_draft(question.get("operator"), "enter", draft.body["patient"], draft.received_ms)
+        await self.store.append([draft, log])
         said = "Kept as a manual entry: it is shown and uploaded, and it does not count as a day of data."
         return {"record_id": draft.record_id, "capture": draft.body["capture"], "said": said}
 
@@ -114,7 +161,10 @@ class Desk:
         told = self.intake.last.identities.get(str(question.get("device")))
         made = acts(question, self.registry, now.utc_ms, str(self.place.zone), told)
         drafts = [act_draft(type_, body, now.utc_ms) for type_, body, _ in made]
-        await self.store.append(drafts)
+        patients = sorted({body["patient"] for _, body, _ in made if body.get("patient")})
+        what = str(question["do"])
+        log = [access_draft(question.get("by"), what, patient, now.utc_ms) for patient in patients]
+        await self.store.append([*drafts, *log])
         for draft in drafts:
             self.registry.apply({"type": draft.type, **draft.body})
         return {"records": [draft.record_id for draft in drafts], "said": made[-1][2]}

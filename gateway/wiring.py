@@ -29,10 +29,12 @@ from gateway.desk import Desk
 from gateway.health import Watched, lifeless, metrics_text, notify, one_line, watchdog_interval_s
 from gateway.intake import Intake, Place
 from gateway.lean import give_back, share_heaps
+from gateway.lookout import Lookout, SignOfLife
 from gateway.metrics import Counts
 from gateway.qualification import qualifier
 from gateway.registry import LEDGER_TYPES, Registry
 from gateway.supervise import keep_running
+from gateway.tally import Tally
 from uploader.counts import UploadCounts
 from uploader.options import UploadOptions
 
@@ -61,6 +63,7 @@ async def serve(options: Options, clock: Clock) -> None:
             async with asyncio.TaskGroup() as steady:
                 steady.create_task(_retention(store, clock), name="retention")
                 steady.create_task(_prove_life(desk, clock), name="health")
+                steady.create_task(_look_out(options, desk, clock), name="lookout")
                 if options.upload:
                     steady.create_task(_upload(options, options.upload, desk), name="uploader")
                 async with asyncio.TaskGroup() as roads:
@@ -98,7 +101,9 @@ async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) 
         uploads=UploadCounts(),
         started_ms=clock.now().utc_ms,
     )
-    return Desk(store, registry, intake, watched, place, running)
+    tally = Tally(store, registry, profiles(), uploads=options.upload is not None)
+    key = options.upload.sign_key if options.upload else None
+    return Desk(store, registry, intake, watched, place, running, tally, options.upload is not None, key)
 
 
 async def _listen(options: Options, source: MqttOptions, link: LinkState, desk: Desk) -> None:
@@ -169,6 +174,11 @@ async def _prove_life(desk: Desk, clock: Clock) -> None:
             notify(f"WATCHDOG=1\nSTATUS={one_line(desk.watched.links)}")
         else:
             log.error("daemon.lifeless", source=silent)
+
+
+async def _look_out(options: Options, desk: Desk, clock: Clock) -> None:
+    sign = SignOfLife(options.buffer.path.with_name(f"{options.buffer.path.name}.alive"))
+    await Lookout(desk.store, clock, desk.watched.links, desk.tally, sign).run()
 
 
 async def _metrics(desk: Desk) -> str:

@@ -38,6 +38,22 @@ def load_key(ref: SecretRef) -> Callable[[bytes], bytes]:
     return lambda message: bytes(key.sign(message))
 
 
+class HubKey:
+    """The hub's Ed25519 key, for what it signs beside uploads; raises NotThere or BadCredentials."""
+
+    def __init__(self, ref: SecretRef) -> None:
+        self._key = _key(ref.read())
+
+    @property
+    def public(self) -> str:
+        """Its public half, 32 bytes as hex."""
+        return bytes(self._key.public_key().public_bytes_raw()).hex()
+
+    def sign(self, message: bytes) -> bytes:
+        """A signature, 64 bytes."""
+        return bytes(self._key.sign(message))
+
+
 def _key(text: str) -> Any:
     try:
         from cryptography.exceptions import UnsupportedAlgorithm

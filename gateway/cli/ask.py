@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from config.load import Options, load
-from gateway.cli import config_path
+from gateway.cli import complain, config_path
+from gateway.cli.who import operator
 from gateway.control import Answer, asked
 from gateway.core.errors import NotThere
 
@@ -33,7 +34,9 @@ async def answers_of(options: Options, questions: Sequence[dict[str, Any]]) -> l
 
 def answered(arguments: argparse.Namespace, question: dict[str, Any], show: Callable[[Answer], None]) -> int:
     """Ask, then print the answer as JSON or as `show` does."""
-    answer = answer_of(load(config_path(arguments)), question)
+    answer = answer_of(load(config_path(arguments)), {**question, "operator": operator()})
+    if "not_logged" in answer:
+        complain(answer["not_logged"])
     if getattr(arguments, "json", False):
         print(json.dumps(answer, ensure_ascii=False))
     else:

@@ -238,6 +238,10 @@ class Roster:
         spans = [span for spans in self._assignments.values() for span in spans if span.patient == patient]
         return tuple(sorted(spans, key=lambda span: (span.from_ms, span.device)))
 
+    def worn(self, instant_ms: int) -> set[str]:
+        """The devices that are somebody's at an instant."""
+        return {device for device, spans in self._assignments.items() if any(s.covers(instant_ms) for s in spans)}
+
     def evidence(self, device: str) -> Evidence:
         """What is documented of a device; `unknown` where nothing is."""
         return self._evidence.get(device, UNKNOWN)
