@@ -22,6 +22,7 @@ from functools import partial
 
 from drivers.contract import Keep
 from drivers.payload import PAYLOAD_BYTES_MAX
+from drivers.transports.webhook_basket import Basket
 from drivers.transports.webhook_credentials import admits_body, admits_head
 from drivers.transports.webhook_http import Answer, Exchange, Head, unpacked
 from drivers.transports.webhook_options import Basic, WebhookOptions
@@ -85,12 +86,13 @@ async def serve(
     """As `listen`, on a listening socket."""
     certificate = sources[0].certificate
     credentials = Credentials(certificate) if certificate else None
-    hooks = {source.path: Hook(source, keep, clock, link) for source, link in zip(sources, links, strict=True)}
+    basket = Basket(keep, clock)
+    hooks = {source.path: Hook(source, basket, clock, link) for source, link in zip(sources, links, strict=True)}
     listener = _Listener(hooks, clock, credentials, count)
     for link in links:
         link.up(clock.monotonic_s())
     async with asyncio.TaskGroup() as tasks:
-        steady = [tasks.create_task(listener.accept(door, tasks)), tasks.create_task(listener.sweep())]
+        steady = [tasks.create_task(work) for work in (listener.accept(door, tasks), listener.sweep(), basket.carry())]
         failure = await listener.failed
         for task in (*steady, *listener.visits):
             task.cancel()
@@ -104,11 +106,11 @@ class Hook:
     `complaint` is a sentence for a person while the secret cannot be read.
     """
 
-    def __init__(self, options: WebhookOptions, keep: Keep, clock: Clock, link: LinkState) -> None:
+    def __init__(self, options: WebhookOptions, basket: Basket, clock: Clock, link: LinkState) -> None:
         self.options = options
         self.link = link
         self.complaint: str | None = None
-        self._keep = keep
+        self._basket = basket
         self._clock = clock
 
     def turned_away(self, head: Head) -> Answer | None:
@@ -127,7 +129,7 @@ class Hook:
         if isinstance(payload, Answer):
             return payload
         try:
-            await self._keep([self._arrival(payload)])
+            await self._basket.keep(self._arrival(payload))
         except StoreFull:
             return _FULL
         self.link.heard(1, self._clock.now().utc_ms, self._clock.monotonic_s())

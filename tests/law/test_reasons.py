@@ -17,6 +17,7 @@ _BARE = re.compile(r"#\s*(noqa(?!:)|type:\s*ignore(?!\[)|ruff:\s*noqa|mypy:\s*ig
 BROAD: dict[str, str] = {
     "buffer/writer.py": "hands it to every waiter, and judges whether the store can go on",
     "drivers/transports/mqtt_connection.py": "forwards it from paho's thread to the task that listens",
+    "drivers/transports/webhook_basket.py": "hands it to every caller whose request went with the group",
     "drivers/transports/webhook.py": "shows it in status; the caller's connection ends without the 200 it asked for",
     "gateway/intake.py": "keeps the frame as refused: a driver's bug costs neither the hub nor the frame",
     "gateway/cli/__init__.py": "the last resort: a person gets a sentence and exit 70, never a traceback",

@@ -33,6 +33,8 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._ca = trustme.CA()
         self._folder = folder
+        self.root = folder / "ca.pem"
+        self.root.write_bytes(self._ca.cert_pem.bytes())
         self.client = ssl.create_default_context()
         self._ca.configure_trust(self.client)
 

@@ -70,6 +70,33 @@ def test_200_comes_after_keep_and_not_before(tmp_path: Path) -> None:
     in_time(scenario)
 
 
+def test_what_comes_while_the_disk_is_busy_goes_as_one_group(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        shelf = Shelf()
+        shelf.open.clear()
+        async with standing([options(tmp_path)], shelf.keep) as site:
+            first = asyncio.create_task(site.post(b"first"))
+            await shelf.busy.wait()
+            bodies = [b"%d" % number for number in range(20)]
+            sent = [await _sent(site, body) for body in bodies]
+            assert (await site.post(b"", {}, site.url + "/other")).status_code == 404  # they have arrived by now
+            shelf.open.set()
+            assert (await first).status_code == 200
+            for reader, writer in sent:
+                assert (await reader.readline()) == b"HTTP/1.1 200 \r\n"
+                writer.close()
+            assert [len(group) for group in shelf.groups] == [1, 20]
+            assert sorted(arrival.frame.payload for arrival in shelf.groups[1]) == sorted(bodies)
+
+    in_time(scenario)
+
+
+async def _sent(site: Site, body: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await site.dial()
+    writer.write(request(body))
+    return reader, writer
+
+
 def test_a_full_store_is_503_and_the_next_try_is_kept(tmp_path: Path) -> None:
     async def scenario() -> None:
         shelf = Shelf()
