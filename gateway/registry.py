@@ -150,9 +150,9 @@ class Registry(Roster):
         return _enrolment(act, "end", replace(episode, end_ms=at_ms))
 
     def visit(self, act: Act, device: str, patient: str, state: str) -> dict[str, Any]:
-        """A `setup` record: `begun`, `done` or `abandoned`."""
-        if state not in ("begun", "done", "abandoned"):
-            raise BadInput("A setup is begun, done or abandoned.")
+        """What every `setup` record has: `begun`, `answered`, `done` or `abandoned`; gateway.setup adds the rest."""
+        if state not in ("begun", "answered", "done", "abandoned"):
+            raise BadInput("A setup is answered, begun, done or abandoned.")
         return {**act.body(), "state": state, "device": device, "patient": patient}
 
     def _open(self, patient: str, program: Program) -> Enrolment:

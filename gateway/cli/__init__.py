@@ -24,6 +24,7 @@ COMMANDS = {
     "queue": ("queue", "what waits, what the backend refused and why; send a refused record again"),
     "decode": ("decode", "frames to samples, without hub or configuration"),
     "drivers": ("drivers", "the catalogue: what can be read, how well the protocol is known, who says so"),
+    "setup": ("setup", "the technician's visit: device, training, consent, and a test reading the backend accepts"),
     "assign": ("assign", "say who wears a device, from when"),
     "unassign": ("unassign", "end an assignment"),
     "enrol": ("enrol", "begin or end a patient's enrolment"),

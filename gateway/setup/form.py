@@ -74,6 +74,8 @@ def moment(value: Any) -> str:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", written):
             return date.fromisoformat(written).isoformat()
         checked.instant(written)
+        if written[10:11] != "T":
+            raise ValueError  # noqa: TRY301 -- as above
     except ValueError as error:
         raise ValueError("must be a date such as 2026-11-20, or 2026-11-20T09:00:00-05:00") from error
     return written
