@@ -21,9 +21,9 @@ goes away, the gateway is killed, a vendor sends everything again and nonsense a
 exits 0 only if every reading arrived exactly once.
 
   vitals-gateway demo
-  vitals-gateway demo --days 30 --json | jq .checks"""
+  vitals-gateway demo --days 29 --json | jq .checks"""
 _WEEK = 7
-_DAYS_MAX = 30  # one billing period
+_DAYS_MAX = 29  # one billing period, with today in it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLES
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--stay", action="store_true", help="leave it running, to look at the backend's pages")
-    parser.add_argument("--days", type=int, default=21, metavar="N", help="days to play, 3 to 30 (21)")
+    parser.add_argument("--days", type=int, default=21, metavar="N", help="days to play, 3 to 29 (21)")
 
 
 def run(arguments: argparse.Namespace) -> int:
