@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     from gateway.core.reading import Draft
 
-_KEEP = "INSERT INTO record VALUES (?, ?, ?, ?)"
-_STAND = "INSERT INTO standing VALUES (?, ?, ?, NULL, ?, ?)"
+_KEEP, _KEPT = "INSERT INTO record VALUES", "(?, ?, ?, ?)"
+_STAND, _STANDS = "INSERT INTO standing VALUES", "(?, ?, ?, NULL, ?, ?)"
+# Rows of one INSERT. Every statement gives up the interpreter and has to get it back from a loop that is decoding.
+_ROWS = 64
 _HEAD = "UPDATE head SET seq = ?, hash = ?, waiting = waiting + ?"
 _HEARD = "SELECT 1 FROM once WHERE key = ? AND heard_ms BETWEEN ? AND ?"
 _HEAR = "INSERT OR REPLACE INTO once VALUES (?, ?, ?)"
@@ -45,10 +47,17 @@ def keep(db: "Connection", known: Known, drafts: "Sequence[Draft]") -> list[bool
         records.append((seq, draft.record_id, draft.type, text))
         standings.append((seq, WAITING, draft.received_ms, draft.type in LASTING, key))
     if records:
-        db.executemany(_KEEP, records)
-        db.executemany(_STAND, standings)
+        _insert(db, _KEEP, _KEPT, records)
+        _insert(db, _STAND, _STANDS, standings)
         db.execute(_HEAD, (seq, prev, len(records)))
     return answers
+
+
+def _insert(db: "Connection", verb: str, row: str, rows: "Sequence[tuple[object, ...]]") -> None:
+    """Insert the rows with few statements."""
+    for at in range(0, len(rows), _ROWS):
+        some = rows[at : at + _ROWS]
+        db.execute(f"{verb} {', '.join([row] * len(some))}", [value for each in some for value in each])
 
 
 def _is_repeat(db: "Connection", draft: "Draft") -> bool:
