@@ -26,7 +26,7 @@ Asks step by step what a setup record (CPT 99453) holds, keeps every answer at o
 accepted a test reading. It can be interrupted at any time and taken up with --resume. Nothing measured during the visit
 counts. With --file the answers come from a file; docs/setup.md shows one.
 
-  vitals-gateway setup pt-8842 --pdf /root/pt-8842.pdf
+  vitals-gateway setup pt-8842 --pdf pt-8842.pdf
   vitals-gateway setup --file visit.toml --json
   vitals-gateway setup pt-8842 --resume
   vitals-gateway setup pt-8842 --abandon --why "device is faulty\""""

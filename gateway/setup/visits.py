@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from buffer.store import Store
 from config.rules import catalogue, profiles
+from gateway.access import EVERYONE
 from gateway.acts import act_draft
 from gateway.core.catalogue import UNKNOWN, Evidence, look_up
 from gateway.core.errors import BadInput, NotThere
@@ -63,7 +64,8 @@ class Visits:
         async with self._one:
             patient = question.get("patient")
             visits = [each for each in (await self._visits()).values() if patient in (None, each.patient)]
-            return {"open": [await self._told(each) for each in visits], "heard": await self._lately()}
+            told = {"open": [await self._told(each) for each in visits], "heard": await self._lately()}
+            return told | {"patient": patient if isinstance(patient, str) else EVERYONE}
 
     async def _begin(self, question: Question) -> Body:
         async with self._one:
@@ -140,7 +142,7 @@ class Visits:
         done = [each for each in records if each["state"] == "done" and each["patient"] == patient and "visit" in each]
         if not done:
             raise BadInput("No visit of this patient is under way or done; begin one with `vitals-gateway setup`.")
-        return {"record": done[-1]}
+        return {"record": done[-1], "patient": patient}
 
     # What a question needs
 
@@ -241,7 +243,7 @@ class Visits:
         entry = await self._store.record(record_id)
         if entry is None:
             raise NotThere("The record is gone from the store; look at its state with `status`.")
-        return {"record": entry.record}
+        return {"record": entry.record, "patient": entry.record["patient"]}
 
     async def _told(self, found: Visit) -> Body:
         """A visit as a command sees it."""

@@ -218,3 +218,16 @@ def test_what_is_not_there_cannot_be_taken_up(visitor: Visitor) -> None:
 def test_without_a_terminal_and_a_file_nothing_begins(visitor: Visitor) -> None:
     done = visitor.clinic.run("setup", visitor.patient)
     assert (done.returncode, "give them with --file" in done.stderr) == (65, True)
+
+
+def test_who_was_at_a_visit_is_in_the_access_log_once_an_hour(visitor: Visitor) -> None:
+    visitor.heard()
+    record = visitor.finished()
+    seen = [
+        each["what"]
+        for each in visitor.held(record).values()
+        if each["type"] == "event" and each["name"] == "access" and each["patient"] == visitor.patient
+    ]
+    # the technician's login and the test's own questions; the hour may end meanwhile
+    assert 1 <= len(seen) <= 4
+    assert set(seen) == {"setup"}
