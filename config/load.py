@@ -18,7 +18,7 @@ from config.section import Lines, Section, is_loopback, listen_address, secret_r
 from config.webhook import read_webhooks
 from drivers import registry
 from drivers.contract import Driver, Link
-from drivers.transports.mqtt_options import MqttOptions, Topic
+from drivers.transports.mqtt_options import MqttOptions, Topic, filter_mistake
 from drivers.transports.webhook_options import WebhookOptions
 from gateway.core.errors import ConfigInvalid, NotThere
 from gateway.core.secret import SecretRef
@@ -260,10 +260,8 @@ def _topics(table: Section, driver_named: Callable[[Any], str]) -> tuple[Topic, 
 
 
 def _filter(value: Any) -> str:
-    parts = value.split("/") if isinstance(value, str) else [""]
-    bad = any(len(part) > 1 and ("#" in part or "+" in part) for part in parts) or "#" in parts[:-1]
-    if value == "" or not isinstance(value, str) or bad or "\0" in value or len(value.encode()) > 65_535:
-        raise ValueError('must be an MQTT topic filter, for example "stel/#"')
+    if not isinstance(value, str) or filter_mistake(value):
+        raise ValueError('must be an MQTT topic filter, for example "stel/#", or "$share/group/stel/#"')
     return value
 
 
