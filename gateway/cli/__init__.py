@@ -28,6 +28,8 @@ COMMANDS = {
     "assign": ("assign", "say who wears a device, from when"),
     "unassign": ("unassign", "end an assignment"),
     "enrol": ("enrol", "begin or end a patient's enrolment"),
+    "days": ("days", "a patient's period, date by date: what counts, why not, what is needed"),
+    "evidence": ("evidence", "the audit packet of a patient and period; verify one"),
     "enter": ("enter", "keep a value typed by a person: shown, never counted"),
     "replay": ("replay", "run a capture of frames through the real path, marked as synthetic"),
     "assess": ("assess", "evaluate an evidence bundle offline"),

@@ -3,6 +3,7 @@
 import argparse
 
 from gateway.cli.ask import add_json, answered
+from gateway.cli.days import pace_text
 from gateway.cli.table import table
 from gateway.control import Answer
 
@@ -38,11 +39,19 @@ def _show(answer: Answer) -> None:
         ]
         print()
         print(table(("device", "driver", "last reading of", "received"), rows))
+    if answer.get("patients"):
+        print()
+        print(table(("patient", "program", "days", "how it goes"), [_patient_row(each) for each in answer["patients"]]))
     print()
     for sentence in answer["needs_person"]:
         print(f"! {sentence}")
     if not answer["needs_person"]:
         print("Nothing needs a person.")
+
+
+def _patient_row(each: Answer) -> tuple[str, str, str, str]:
+    waiting = f" (+{each['waiting']} waiting)" if each["waiting"] else ""
+    return (each["patient"], each["program"], f"{each['days']}{waiting}", pace_text(each))
 
 
 def _link_row(link: Answer) -> tuple[str, str, str, str, str]:
