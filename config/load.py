@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from buffer.options import BufferOptions
 from config.section import Lines, Section, is_loopback, listen_address, secret_ref
+from config.serial import read_serial
 from config.webhook import read_webhooks
 from drivers import registry
 from drivers.contract import Driver, Link
 from drivers.transports.mqtt_options import MqttOptions, Topic, filter_mistake
+from drivers.transports.serial_options import SerialOptions
 from drivers.transports.webhook_options import WebhookOptions
 from gateway.core.errors import ConfigInvalid, NotThere
 from gateway.core.secret import SecretRef
@@ -30,7 +32,6 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _LATER = {
     "ble": "Bluetooth is not part of this version; leave it out, or set enabled = false",
     "console": "the technician's page is not part of this version; leave it out, or set enabled = false",
-    "serial": "serial devices are not part of this version; leave them out",
 }
 
 
@@ -52,6 +53,7 @@ class Options:
     upload: UploadOptions | None
     mqtt: tuple[MqttOptions, ...]
     webhooks: tuple[WebhookOptions, ...]
+    serial: tuple[SerialOptions, ...]
     metrics: tuple[str, int] | None
     mapped: tuple[Driver, ...] = ()
 
@@ -87,6 +89,7 @@ def parse(text: str) -> Options:
         upload=_upload(top),
         mqtt=_mqtt(top, hub, driver),
         webhooks=read_webhooks(top, driver),
+        serial=read_serial(top, registry.lookup(mapped)),
         metrics=_metrics(top),
         mapped=mapped,
     )
@@ -287,8 +290,6 @@ def _metrics(top: Section) -> tuple[str, int] | None:
 
 
 def _not_yet(top: Section) -> None:
-    if top.tables("serial"):
-        top.wrong("serial", f": {_LATER['serial']}")
     for key in ("ble", "console"):
         table = top.table(key)
         if table is not None and table.flag("enabled", default=True):

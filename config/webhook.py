@@ -41,7 +41,7 @@ def _webhook(table: Section, driver: Callable[[Any], str]) -> WebhookOptions:
         driver=table.get("driver", driver, required=True) or "",
         credential=_credential(table, host),
         certificate=certificate,
-        device=table.get("device", _device),
+        device=table.get("device", device_id),
     )
     table.end()
     return options
@@ -101,7 +101,8 @@ def _path(value: Any) -> str:
     return value
 
 
-def _device(value: Any) -> DeviceIdentity:
+def device_id(value: Any) -> DeviceIdentity:
+    """A device as a technician writes it; raises ValueError."""
     if not isinstance(value, str) or not _DEVICE.fullmatch(value):
         raise ValueError('must be "NAMESPACE:ID", for example "withings:00-24-e4-11-22-33"')
     return DeviceIdentity(id=value)

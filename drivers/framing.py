@@ -44,11 +44,25 @@ class Framing:
 
 @dataclass(frozen=True, slots=True)
 class SerialLine:
-    """How a format comes over a port: bits per second, data bits with parity and stop bits, and its framing."""
+    """
+    How a format comes over a port.
+
+    baud     bits per second
+    mode     data bits, parity and stop bits
+    streams  the device sends values as long as it is worn: a few a minute are kept, not sixty a second
+    names    the frames, or the first of a session, say which device it is
+    asks     what a hub may send to have the device answer, the first of them to see whether one is there. Nothing else
+             is ever written to a port, and nothing that erases, sets or releases a record stands here.
+    alive    what keeps a device sending that was asked once
+    """
 
     baud: int
     framing: Framing
     mode: str = "8N1"
+    streams: bool = False
+    names: bool = False
+    asks: tuple[bytes, ...] = ()
+    alive: bytes = b""
 
 
 class Framer:

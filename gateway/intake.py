@@ -129,7 +129,11 @@ class Intake:
             return
         try:
             samples = driver.decode(arrival.frame)
-            yield from [self._labelled(arrival, driver, sample, index) for index, sample in enumerate(samples)]
+            yield from [
+                self._labelled(arrival, driver, sample, index)
+                for index, sample in enumerate(samples)
+                if arrival.only is None or index in arrival.only
+            ]
         except DecodeError as error:
             yield _refused(arrival, driver, type(error).__name__, str(error))
         except Exception as error:  # noqa: BLE001 -- a driver's bug must not stop the hub nor lose the frame it met
@@ -149,7 +153,7 @@ class Intake:
     def _reading(self, arrival: Arrival, driver: Driver, device: DeviceIdentity, sample: Sample, index: int) -> Draft:
         heard = arrival.heard
         prompt = arrival.prompt and sample.origin is Origin.LIVE
-        placed = place(sample.device_time, heard, None, self._place.zone, prompt=prompt)
+        placed = place(sample.device_time, heard, arrival.clock_pair, self._place.zone, prompt=prompt)
         capture = capture_of(arrival.path, sample)
         body = {
             **_common(arrival, driver, device, sample),
@@ -158,7 +162,7 @@ class Intake:
             **self._qualify(sample, capture, device.id, placed, heard.utc_ms, self._place.site),
             "site": self._place.site,
             "capture": capture,
-            "time": time_json(sample, placed),
+            "time": time_json(sample, placed, arrival.clock_pair),
             "observations": observations_json(sample),
             "absent": absent_json(sample),
         }

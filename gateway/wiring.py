@@ -19,6 +19,7 @@ from config.load import Options
 from config.rules import profiles, rules_in_force
 from drivers import registry as drivers
 from drivers.transports.mqtt_options import MqttOptions
+from drivers.transports.serial_options import SerialOptions
 from drivers.transports.webhook_options import WebhookOptions, by_address
 from gateway import __version__, control, pages
 from gateway.clock import HubClock
@@ -56,6 +57,7 @@ async def serve(options: Options, clock: Clock) -> None:
         desk = await _desk(options, store, clock, running=True)
         sources = list(zip(options.mqtt, desk.watched.links, strict=False))
         hooks = dict(zip(options.webhooks, desk.watched.links[len(options.mqtt) :], strict=False))
+        ports = list(zip(options.serial, (one for one in desk.watched.links if one.kind == "serial"), strict=True))
         async with AsyncExitStack() as doors:
             await doors.enter_async_context(control.listening(options.buffer.path, desk.ask))
             if options.metrics:
@@ -72,7 +74,9 @@ async def serve(options: Options, clock: Clock) -> None:
                     for group in by_address(options.webhooks):
                         links = [hooks[hook] for hook in group]
                         roads.create_task(_receive(group, links, desk), name=group[0].name)
-                    roads.create_task(_announce([*(link for _, link in sources), *hooks.values()]), name="ready")
+                    for port, link in ports:
+                        roads.create_task(_read_port(port, link, desk), name=port.name)
+                    roads.create_task(_announce([link for _, link in (*sources, *hooks.items(), *ports)]), name="ready")
 
 
 @asynccontextmanager
@@ -90,6 +94,7 @@ async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) 
     intake = Intake(store.append, drivers.lookup(options.mapped), qualify, place, counts)
     links = [LinkState(source.name, "mqtt") for source in options.mqtt] if running else []
     links += [LinkState(hook.name, "webhook") for hook in options.webhooks] if running else []
+    links += [LinkState(port.name, "serial") for port in options.serial] if running else []
     if options.upload and running:
         links.append(LinkState("upload", "upload"))
     watched = Watched(
@@ -127,6 +132,18 @@ async def _receive(hooks: Sequence[WebhookOptions], links: Sequence[LinkState], 
     clock = desk.watched.clock
     listen = partial(webhook.listen, hooks, desk.intake.keep, clock, links, count)
     await keep_running(listen, links[0], clock, random.random)
+
+
+async def _read_port(port: SerialOptions, link: LinkState, desk: Desk) -> None:
+    """One serial port, for the daemon's life."""
+    from drivers.transports import serial_port  # pyserial, only where a port is configured
+
+    def count(what: str, amount: int) -> None:
+        desk.watched.counts.add(f"vitals_serial_{what}_total", amount, source=port.name)
+
+    clock, driver = desk.watched.clock, desk.intake.driver_named(port.driver)
+    listen = partial(serial_port.listen, port, driver, desk.intake.keep, clock, link, count)
+    await keep_running(listen, link, clock, random.random)
 
 
 async def _upload(options: Options, upload: UploadOptions, desk: Desk) -> None:

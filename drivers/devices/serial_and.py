@@ -253,7 +253,7 @@ DRIVER = Driver(
     link=Link.SERIAL,
     sources={"packet": decode_packet, "bp": decode_bp, "scale": decode_scale},
     lines={
-        "packet": SerialLine(9600, _PACKETS),
+        "packet": SerialLine(9600, _PACKETS, names=True),
         "bp": SerialLine(9600, _BODIES),
         "scale": SerialLine(9600, _LINES),
     },

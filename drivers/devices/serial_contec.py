@@ -34,6 +34,8 @@ from gateway.core.time import DeviceTime
 _NO_SATURATION, _NO_PULSE, _NO_INDEX = (0, 127), (0, 255), (0, 0xFFFF)
 _V5_SIZE = 5
 
+# A1 begins the live values; AF, every 5 s, keeps them coming.
+_MEASURE, _GO_ON = (bytes((0x7D, 0x81, command)) + b"\x80" * 6 for command in (0xA1, 0xAF))
 _LIVE, _START_DATE, _START_TIME = 0x01, 0x07, 0x12
 _STORED_WITH_INDEX, _STORED = 0x09, 0x0F
 # type -> bytes of the whole packet
@@ -191,7 +193,10 @@ DRIVER = Driver(
     version=1,
     link=Link.SERIAL,
     sources={"v5": decode_v5, "v7": decode_v7},
-    lines={"v5": SerialLine(19200, _V5, "8O1"), "v7": SerialLine(115_200, _V7)},
+    lines={
+        "v5": SerialLine(19200, _V5, "8O1", streams=True),
+        "v7": SerialLine(115_200, _V7, streams=True, asks=(_MEASURE,), alive=_GO_ON),
+    },
     models=("Contec CMS50D+", "Contec CMS50E", "Contec CMS50F", "Contec CMS50I", "Contec CMS50EW"),
     reads=("spo2", "heart_rate"),
     grade=Grade.A,

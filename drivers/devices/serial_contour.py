@@ -196,7 +196,7 @@ DRIVER = Driver(
     version=1,
     link=Link.SERIAL,
     sources={"astm": decode_astm, "serial": decode_serial},
-    lines={"astm": SerialLine(9600, _FRAMES), "serial": SerialLine(9600, _FRAMES)},
+    lines={"astm": SerialLine(9600, _FRAMES, names=True), "serial": SerialLine(9600, _FRAMES, names=True)},
     models=("Contour USB", "Contour Next USB", "Ascensia Contour", "Bayer Breeze"),
     reads=("glucose",),
     grade=Grade.A,

@@ -126,7 +126,7 @@ DRIVER = Driver(
     version=1,
     link=Link.SERIAL,
     sources={"log": decode},
-    lines={"log": SerialLine(19_200, _REPLIES)},
+    lines={"log": SerialLine(19_200, _REPLIES, names=True, asks=(b"$colq\r\n", b"$xmem\r\n"))},
     models=("FreeStyle Optium", "Precision Xtra"),
     reads=("glucose",),
     grade=Grade.B,

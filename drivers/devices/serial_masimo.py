@@ -140,7 +140,7 @@ DRIVER = Driver(
     version=1,
     link=Link.SERIAL,
     sources={"ascii1": decode},
-    lines={"ascii1": SerialLine(9600, _LINES)},
+    lines={"ascii1": SerialLine(9600, _LINES, streams=True, names=True)},
     models=("Masimo Rad-8", "Masimo Radical-7"),
     reads=("spo2", "heart_rate"),
     grade=Grade.A,

@@ -151,7 +151,8 @@ DRIVER = Driver(
     version=1,
     link=Link.SERIAL,
     sources={"ascii": decode},
-    lines={"ascii": SerialLine(9600, blocks(_HEADER, _BLOCK_BYTES_MAX, silence_s=5.0))},
+    # a header comes every 25 lines, 50 s apart
+    lines={"ascii": SerialLine(9600, blocks(_HEADER, _BLOCK_BYTES_MAX, silence_s=5.0), streams=True)},
     models=("Nellcor N-595", "Nellcor NPB-290", "Nellcor NPB-295"),
     reads=("spo2", "heart_rate"),
     grade=Grade.A,

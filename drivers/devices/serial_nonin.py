@@ -201,10 +201,10 @@ DRIVER = Driver(
     link=Link.SERIAL,
     sources={"df2": decode_df2, "df8": decode_df8, "df13": decode_df13, "ascii": decode_ascii},
     lines={
-        "df2": SerialLine(9600, _DF2),
-        "df8": SerialLine(9600, by_silence(64, 0.1)),
+        "df2": SerialLine(9600, _DF2, streams=True),
+        "df8": SerialLine(9600, by_silence(64, 0.1), streams=True),
         "df13": SerialLine(9600, _DF13),
-        "ascii": SerialLine(9600, _LINES),
+        "ascii": SerialLine(9600, _LINES, streams=True),
     },
     models=("Nonin Xpod", "Nonin 3150", "Nonin 9560", "Nonin 9600", "Nonin 4000", "Nonin 2500", "Nonin 8500"),
     reads=("spo2", "heart_rate"),

@@ -40,6 +40,8 @@ _SERIAL = re.compile(r'@ "(?P<serial>[0-9A-Z]{9})"')
 _CLOCK = re.compile(rf"F {_TIME}")
 _ANSWER = re.compile(r"(?:\?|S[A-Z]\?).*")
 _LOWEST, _HIGHEST = 20, 600
+# The serial number, the clock, the memory: what glucometerutils sends.
+_ASKS = tuple(b"\x11\r" + command + b"\r" for command in (b"DM@", b"DMF", b"DMP"))
 
 
 def decode(frame: Frame) -> tuple[Sample, ...]:
@@ -116,7 +118,7 @@ DRIVER = Driver(
     version=1,
     link=Link.SERIAL,
     sources={"dump": decode},
-    lines={"dump": SerialLine(9600, _LINES)},
+    lines={"dump": SerialLine(9600, _LINES, names=True, asks=_ASKS)},
     models=("OneTouch Ultra2",),
     reads=("glucose",),
     grade=Grade.B,

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.core.observation import Absent, Kind, Measured, Observation
-from gateway.core.time import DeviceTime, Instant, Placed, local_text
+from gateway.core.time import ClockPair, DeviceTime, Instant, Placed, local_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,8 @@ class Arrival:
     prompt    the frame came as it was measured: nothing on the way may have held it
     retained  an MQTT broker replayed its last known value: not a new reading
     resent    the transport's own mark of a redelivery (MQTT packet id of a DUP), else None
+    clock_pair  the device's clock and the hub's, read in the session this frame belongs to
+    only      which of the frame's samples are readings, by their place in it: a stream is thinned. None is all
     """
 
     frame: Frame
@@ -172,6 +174,8 @@ class Arrival:
     prompt: bool = False
     retained: bool = False
     resent: int | None = None
+    clock_pair: ClockPair | None = None
+    only: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,15 +247,18 @@ def absent_json(sample: Sample) -> list[dict[str, str]]:
     return [{"code": o.kind.code, "why": o.why} for o in sample.absent]
 
 
-def time_json(sample: Sample, placed: Placed) -> dict[str, str | None]:
-    """The record's `time`: the device's word beside what was made of it."""
-    return {
+def time_json(sample: Sample, placed: Placed, pair: ClockPair | None = None) -> dict[str, Any]:
+    """The record's `time`: the device's word beside what was made of it, and the two clocks where both were read."""
+    found: dict[str, Any] = {
         "source": placed.source,
         "device_time": sample.device_time.text if sample.device_time else None,
         "offset_s": placed.offset_s,
         "quality": placed.quality,
         "uncertainty_s": placed.uncertainty_s,
     }
+    if pair is not None:
+        found["pair"] = {"device_now": pair.device_now.text, "hub_now": pair.hub_now.text}
+    return found
 
 
 def measured_json(placed: Placed, zone: ZoneInfo) -> dict[str, str | None]:

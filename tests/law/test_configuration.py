@@ -22,7 +22,7 @@ def options() -> set[str]:
     """Every key the loader asks for."""
     found = {
         key
-        for name in ("load.py", "section.py", "webhook.py")
+        for name in ("load.py", "section.py", "webhook.py", "serial.py")
         for node in ast.walk(tree(ROOT / "config" / name))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _READS
         for key in _first_word(node)
@@ -51,6 +51,7 @@ def test_the_example_loads() -> None:
     assert made.upload is not None
     assert [source.name for source in made.mqtt] == ["cell"]
     assert [source.name for source in made.webhooks] == ["stel-cloud"]
+    assert [source.name for source in made.serial] == ["desk"]
     assert made.metrics == ("127.0.0.1", 9464)
 
 
