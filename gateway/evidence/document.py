@@ -60,11 +60,12 @@ def packet(core: Core, links: list[Json], maker: Maker, profiles: Mapping[str, R
 
 def core_of(document: Json) -> Core:
     """What a document is made of; raises BadInput where it is no packet, with the path of what is wrong."""
-    if document.get("bundle") != FORMAT or not isinstance(document.get("packet"), dict):
+    if not isinstance(document.get("packet"), dict):
         raise BadInput("The file is no evidence packet; `vitals-gateway evidence export` makes one.")
     mistakes: list[str] = []
     top = Part(document, "", mistakes)
     about = top.part("packet")
+    top.get("bundle", lambda value: checked.word(value, (FORMAT,)))
     about.get("format", lambda value: checked.word(value, (PACKET,)))
     patient = top.get("patient", checked.text)
     number = top.get("period", lambda value: checked.whole(value, 1, 10_000))

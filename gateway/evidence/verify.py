@@ -7,7 +7,7 @@ the record; the seal covers the rest.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from gateway.core.checked import parse_json
@@ -38,12 +38,30 @@ def verified(content: bytes, profiles: Mapping[str, Rules]) -> Finding:
     core = core_of(document)
     canonical(document)
     seal = check_seal(document)
-    fault = next(_chain_faults(document), None) or next(_derived_faults(document, core, profiles), None)
-    if fault is None and seal.altered:
-        fault = f"The section {seal.altered[0]} is not what was exported: something in it was altered."
-    fault = fault or seal.seal_fault
+    sentences = chain(
+        _chain_faults(document),
+        _beside_faults(document, core) if "transmissions" in seal.altered else (),
+        # what the packet is made of comes before what follows from it
+        (_section(key) for key in seal.altered if key not in DERIVED),
+        _derived_faults(document, core, profiles),
+        (_section(key) for key in seal.altered),
+        (seal.seal_fault for _ in range(seal.seal_fault is not None)),
+    )
+    fault = next(sentences, None)
     linked = 0 if fault else sum(link["to_seq"] - link["seq"] + 1 for link in document["links"])
     return Finding(fault, sum(len(document[key]) for key in HELD), linked, seal.signed_by, document)
+
+
+def _beside_faults(document: Json, core: Core) -> Iterator[str]:
+    """The chain does not cover when the backend acknowledged; `readings` says it a second time."""
+    said = document["readings"] if isinstance(document["readings"], list) and core.uploads else []
+    for item, reading in zip(core.transmissions, said, strict=False):
+        if not isinstance(reading, dict) or reading.get("acked_at") != item["acked_at"]:
+            yield f"What stands beside record {item['record']['seq']} in transmissions was altered: its acked_at."
+
+
+def _section(key: str) -> str:
+    return f"{key} is not what was exported: something in it was altered."
 
 
 def _chain_faults(document: Json) -> Iterator[str]:

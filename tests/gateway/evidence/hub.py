@@ -71,7 +71,8 @@ class Hub:
 
     async def ask(self, do: str, **more: Any) -> Json:
         """Ask the desk as a person does."""
-        return await self.desk.ask({"do": do, "operator": "clerk-1", "by": "clerk-1", **more})
+        who = {"by": "clerk-1"} if do in ("assign", "unassign", "enrol") else {}
+        return await self.desk.ask({"do": do, "operator": "clerk-1", **who, **more})
 
     async def enrol(self, patient: str = PATIENT, **more: Any) -> None:
         """Begin a service now."""
