@@ -27,7 +27,7 @@ key = "file:{folder}/buffer.key"
 name = "cell"
 url = "mqtt://127.0.0.1:{port}"
 client_id = "{name}"
-topics = [{{ filter = "$share/vitals/stel/#", driver = "stel" }}]
+topics = [{{ filter = "$share/{group}/stel/#", driver = "stel" }}]
 """
 _UPLOAD = """
 [upload]
@@ -46,10 +46,10 @@ class Fleet:
     more: Callable[[str], str] = lambda _name: ""
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
 
-    async def start(self, name: str) -> None:
+    async def start(self, name: str, group: str = "vitals") -> None:
         """Start an instance and wait for its READY."""
         config = self.folder / f"{name}.toml"
-        text = _CONFIG.format(name=name, folder=self.folder, port=self.port) + self.more(name)
+        text = _CONFIG.format(name=name, group=group, folder=self.folder, port=self.port) + self.more(name)
         config.write_text(text + (_UPLOAD.format(backend=self.backend) if self.backend else ""), "utf-8")
         key = self.folder / "buffer.key"
         if not key.exists():

@@ -75,6 +75,7 @@ class Trial:
     async def complete(self) -> None:
         """Everything the broker acknowledged is at the backend, under its own id, and nothing else."""
         wanted = {record_id(message) for message in self.sent}
+        await until(lambda: sum(self.by_hub().values()) >= len(wanted))
         await until(lambda: len(self.arrived()) >= len(wanted))
         assert self.arrived() == wanted
         assert asked(self.store, "SELECT reason FROM refusal") == []
@@ -109,7 +110,10 @@ def test_four_instances_killed_again_and_again_lose_nothing(mosquitto: Mosquitto
     run_trial(mosquitto, tmp_path, rounds=8, count=1000, limit_s=850)
 
 
-def test_the_share_of_an_instance_that_is_away_waits_for_it(mosquitto: Mosquitto, tmp_path: Path) -> None:
+@pytest.mark.parametrize("group", ["vitals", "leaving"])
+def test_the_share_of_an_instance_that_is_away_waits_for_it(mosquitto: Mosquitto, tmp_path: Path, group: str) -> None:
+    """It comes back to stay, or to another group, so as to leave the fleet with its share read."""
+
     async def scenario() -> None:
         async with asyncio.timeout(60), receiving(tmp_path) as (address, store):
             fleet = Fleet(tmp_path, mosquitto.port, address)
@@ -120,9 +124,13 @@ def test_the_share_of_an_instance_that_is_away_waits_for_it(mosquitto: Mosquitto
                 await trial.publish(40)
                 await until(lambda: trial.by_hub().get(NAMES[1], 0) == 20)
                 assert len(trial.arrived()) == 20
-                await fleet.start(NAMES[0])
+                await fleet.start(NAMES[0], group)
                 await trial.complete()
                 assert trial.by_hub() == {NAMES[0]: 20, NAMES[1]: 20}
+                if group == "leaving":
+                    await trial.publish(10)
+                    await until(lambda: trial.by_hub() == {NAMES[0]: 30, NAMES[1]: 30})
+                    await trial.complete()
             finally:
                 await fleet.stop()
 
