@@ -1,5 +1,6 @@
 """A hub as a test uses it: the real store and desk, virtual devices, a clock that jumps."""
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ from buffer.store import Store, open_store
 from config.load import Options, parse
 from drivers.virtual.cellular import Message, cuff, scale
 from gateway.core.batch import Outcome, Status
-from gateway.core.reading import Arrival, Frame
+from gateway.core.errors import StoreFull
+from gateway.core.reading import Arrival, Draft, Frame
 from gateway.desk import Desk
 from gateway.wiring import _desk
 from tests.fakes.clock import FakeClock
@@ -120,6 +122,18 @@ async def hub(folder: Path, clock: FakeClock | None = None, **more: Any) -> Asyn
     given = options(folder, **more)
     async with open_store(given.buffer, clock) as store:
         yield Hub(await _desk(given, store, clock, running=False), clock)
+
+
+async def fill(made: Hub) -> None:
+    """Keep records until there is no room for another."""
+    size = 200_000
+    for number in itertools.count():
+        try:
+            await made.store.append([Draft(f"{number:064x}", "event", {"name": "filler", "x": "x" * size}, 0)])
+        except StoreFull:
+            if size < 200:
+                return
+            size //= 4
 
 
 async def furnish(made: Hub) -> None:
