@@ -15,6 +15,8 @@ from gateway.core.time import Instant
 
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _TIME_ERROR = 5  # adjtimex's state when the clock is not synchronised
+# How long the kernel's word is repeated, by either clock: where somebody set the wall clock, it is asked at once.
+_ASK_EVERY_NS = 1_000_000_000
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -38,10 +40,16 @@ class HubClock:
     def __init__(self) -> None:
         self._boot_id = _boot_id()
         self._adjtimex = _find_adjtimex()
+        self._asked_ns = (0, 0)
+        self._synchronised = False
 
     def now(self) -> Instant:
         """Hub time at this moment."""
-        return Instant(time.time_ns() // 1_000_000, time.monotonic_ns(), self._boot_id, self.synchronised())
+        utc_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
+        asked_utc_ns, asked_ns = self._asked_ns
+        if not 0 <= utc_ns - asked_utc_ns < _ASK_EVERY_NS or monotonic_ns - asked_ns >= _ASK_EVERY_NS:
+            self._asked_ns, self._synchronised = (utc_ns, monotonic_ns), self.synchronised()
+        return Instant(utc_ns // 1_000_000, monotonic_ns, self._boot_id, self._synchronised)
 
     def monotonic_s(self) -> float:
         """Seconds since some moment of this boot."""
