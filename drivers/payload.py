@@ -49,7 +49,7 @@ class Node:
     def __getitem__(self, key: str) -> "Node":
         """The field of an object; raises Truncated where it is absent or null."""
         # written out rather than by way of `maybe`: a message is some twenty of these
-        value = self.value.get(key) if isinstance(self.value, dict) else self._wrong("an object")
+        value = self.value.get(key) if type(self.value) is dict else self._wrong("an object")
         if value is None:
             raise Truncated(f"The message has no {self.join(key)}.")
         return Node(value, self, key)

@@ -39,9 +39,10 @@ from gateway.core.observation import (
 )
 
 # What firmware writes where it has no number: zero, all bits set, and IEEE 11073's NaN read as a number (2047).
-_WORD = frozenset({Decimal(0), Decimal(2047), Decimal(65535)})
-_BYTE = _WORD | {Decimal(255), Decimal(511)}
-_FILLERS: Mapping[Kind, frozenset[Decimal]] = {
+# Tuples: three numbers are compared sooner than one is hashed.
+_WORD = (Decimal(0), Decimal(2047), Decimal(65535))
+_BYTE = (*_WORD, Decimal(255), Decimal(511))
+_FILLERS: Mapping[Kind, tuple[Decimal, ...]] = {
     SYSTOLIC: _WORD,
     DIASTOLIC: _WORD,
     MEAN_ARTERIAL: _WORD,
@@ -49,18 +50,18 @@ _FILLERS: Mapping[Kind, frozenset[Decimal]] = {
     OXIMETER_PULSE_RATE: _BYTE,
     HEART_RATE: _BYTE,
     RESPIRATION_RATE: _BYTE,
-    SPO2: _BYTE | {Decimal(127)},
-    PERFUSION_INDEX: _BYTE | {Decimal(127)},
+    SPO2: (*_BYTE, Decimal(127)),
+    PERFUSION_INDEX: (*_BYTE, Decimal(127)),
     GLUCOSE: _WORD,
-    TEMPERATURE: _WORD | {Decimal("999.9"), Decimal("999.99"), Decimal("6552.6"), Decimal("6553.5")},
-    WEIGHT: frozenset({Decimal(0), Decimal("999.9"), Decimal("999.99")}),
-    BODY_FAT: frozenset({Decimal(0)}),
+    TEMPERATURE: (*_WORD, Decimal("999.9"), Decimal("999.99"), Decimal("6552.6"), Decimal("6553.5")),
+    WEIGHT: (Decimal(0), Decimal("999.9"), Decimal("999.99")),
+    BODY_FAT: (Decimal(0),),
     BODY_IMPEDANCE: _WORD,
-    BODY_MASS_INDEX: frozenset({Decimal(0)}),
+    BODY_MASS_INDEX: (Decimal(0),),
     # theengs/decoder tests/BLE/test_ble.cpp: a probe that is not plugged in
-    ROOM_TEMPERATURE: frozenset({Decimal("6552.6"), Decimal("6553.5")}),
+    ROOM_TEMPERATURE: (Decimal("6552.6"), Decimal("6553.5")),
 }
-_ZERO = frozenset({Decimal(0)})
+_ZERO = (Decimal(0),)
 _BELOW_ZERO = frozenset({ROOM_TEMPERATURE})
 
 WEIGHT_WORDS: Mapping[str, Unit] = {"kg": Unit("kg"), "lb": Unit("[lb_av]"), "lbs": Unit("[lb_av]")}
@@ -72,7 +73,7 @@ _MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{12}")
 def measured(kind: Kind, number: Decimal, unit: Unit) -> Observation:
     """A number in a unit; Absent where it stands for no reading. Raises BadValue for what no device can mean."""
     # a pressure in pascal may well be 65535
-    if number in (_ZERO if unit == PA else _FILLERS.get(kind, frozenset())):
+    if number in (_ZERO if unit == PA else _FILLERS.get(kind, ())):
         return Absent(kind, Why.NOT_AVAILABLE)
     if number < 0 and kind not in _BELOW_ZERO:
         raise BadValue(f"{kind.code} is below zero.")
@@ -133,8 +134,8 @@ def mac(text: str) -> str:
     """A Bluetooth address written one way, so that one device has one identity; other text as it is."""
     if not _MAC.fullmatch(text):
         return text
-    digits = re.sub("[:-]", "", text).upper()
-    return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+    digits = text.replace(":", "").replace("-", "").upper()
+    return ":".join([digits[at : at + 2] for at in range(0, 12, 2)])
 
 
 def _plain_number(value: object) -> str | None:

@@ -6,7 +6,7 @@ Codes are IEEE 11073-10101 reference ids (MDC); LOINC is derived from the code a
 of our own, which begins with `VG_`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
@@ -131,16 +131,14 @@ class Measured:
     kind: Kind
     value: Decimal
     unit: Unit
+    # The value in plain digits with the device's own precision, never in exponent form.
+    text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no number or could not be written out in plain digits."""
         if not is_plain(self.value):
             raise BadValue(f"{self.kind.code} holds a number no device can mean.")
-
-    @property
-    def text(self) -> str:
-        """The value in plain digits with the device's own precision, never in exponent form."""
-        return format(self.value, "f")
+        object.__setattr__(self, "text", format(self.value, "f"))
 
 
 @dataclass(frozen=True, slots=True)
