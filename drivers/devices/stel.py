@@ -87,6 +87,10 @@ def _message(root: Node) -> tuple[Sample, ...]:
     if not root["meta"]["schemaVersion"].text().startswith("stel-v2."):
         raise UnknownLayout("The message follows a schema other than stel-v2.")
     device, measure = root["device"], root["measure"]
+    type_, body = measure["type"].text(), measure["data"]
+    if type_ not in _NUMBERS:
+        raise UnknownLayout("The message's measure.type is none this schema knows.")
+    body.object()
     sample = Sample(
         device=DeviceIdentity(
             id=f"stel:{mac(device['mac'].text())}",
@@ -97,30 +101,29 @@ def _message(root: Node) -> tuple[Sample, ...]:
         message_id=root["id"].identifier(),
         device_time=measure["time"].time(),
         technical=(("transmitted_at", root["transmissionTime"].time().text),),
+        observations=_numbers(type_, body),
+        status=_irregular(body),
     )
-    return (_filled(sample, measure["type"].text(), measure["data"]),)
+    return (_judged(sample, type_, body),)
 
 
 def _name(field: Node | None) -> str | None:
     return None if field is None else field.identifier()
 
 
-def _filled(sample: Sample, type_: str, body: Node) -> Sample:
-    if type_ not in _NUMBERS:
-        raise UnknownLayout("The message's measure.type is none this schema knows.")
-    body.object()
-    filled = replace(sample, observations=_numbers(type_, body), status=_irregular(body))
+def _judged(sample: Sample, type_: str, body: Node) -> Sample:
+    """What the type says beyond its numbers."""
     match type_:
         case "ekg":
             body["irregularPulse"].object()
-            return replace(filled, kind=SampleKind.STATUS)
+            return replace(sample, kind=SampleKind.STATUS)
         case "pillcap":
-            return replace(filled, metric=Metric.THERAPEUTIC, status=("container_opened",))
+            return replace(sample, metric=Metric.THERAPEUTIC, status=("container_opened",))
         case "inr":
-            return _control(filled, body)
-        case "wearable" if not filled.observations:
+            return _control(sample, body)
+        case "wearable" if not sample.observations:
             raise Truncated("The message has neither steps nor a heart rate.")
-    return filled
+    return sample
 
 
 def _numbers(type_: str, body: Node) -> tuple[Observation, ...]:
