@@ -6,7 +6,7 @@ gates judge a reading as it is recorded and a reading of an evidence bundle year
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.core.reading import Capture, Metric, SampleKind, Signal, is_automatic
 from gateway.core.rules import Program, Rules
@@ -21,8 +21,7 @@ OUTSIDE = "Q06 outside enrolment"
 _VALUES = frozenset({SampleKind.READING, SampleKind.ALERT_WITH_VALUE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(NamedTuple):
     """
     What is known of one reading, from whatever side it is looked at.
 

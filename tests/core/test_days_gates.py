@@ -1,6 +1,5 @@
 """Every gate alone, and their order: a gate removed, or moved, fails here."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,7 +56,7 @@ def test_a_good_reading_passes_every_gate() -> None:
 
 @pytest.mark.parametrize(("fault", "reason"), GATES, ids=[reason for _, reason in GATES])
 def test_a_gate_alone(fault: dict[str, Any], reason: str) -> None:
-    assert qualify(replace(GOOD, **fault), RULES) == (False, reason)
+    assert qualify(GOOD._replace(**fault), RULES) == (False, reason)
 
 
 @pytest.mark.parametrize("first", range(len(GATES)))
@@ -65,7 +64,7 @@ def test_of_several_faults_the_first_gate_gives_the_reason(first: int) -> None:
     faults: dict[str, Any] = {}
     for fault, _ in GATES[first:]:
         faults |= fault
-    assert qualify(replace(GOOD, **faults), RULES) == (False, GATES[first][1])
+    assert qualify(GOOD._replace(**faults), RULES) == (False, GATES[first][1])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,7 @@ def test_of_several_faults_the_first_gate_gives_the_reason(first: int) -> None:
     ids=str,
 )
 def test_every_way_a_gate_fails(fault: dict[str, Any], reason: str) -> None:
-    assert qualify(replace(GOOD, **fault), RULES) == (False, reason)
+    assert qualify(GOOD._replace(**fault), RULES) == (False, reason)
 
 
 @pytest.mark.parametrize(
@@ -104,15 +103,15 @@ def test_every_way_a_gate_fails(fault: dict[str, Any], reason: str) -> None:
     ids=str,
 )
 def test_what_does_not_fail_a_gate(fact: dict[str, Any]) -> None:
-    assert qualify(replace(GOOD, **fact), RULES) == (True, None)
+    assert qualify(GOOD._replace(**fact), RULES) == (True, None)
 
 
 @pytest.mark.parametrize("capture", Capture)
 @pytest.mark.parametrize("kind", SampleKind)
 @pytest.mark.parametrize("edited", [False, True])
 def test_automatic_is_capture_kind_and_nothing_else(capture: Capture, kind: SampleKind, edited: bool) -> None:
-    facts = replace(
-        GOOD, capture=capture, kind=kind, edited=edited, device_known=False, enrolled=False, measured_ms=None
+    facts = GOOD._replace(
+        capture=capture, kind=kind, edited=edited, device_known=False, enrolled=False, measured_ms=None
     )
     values = (SampleKind.READING, SampleKind.ALERT_WITH_VALUE)
     assert facts.automatic is (capture is Capture.DEVICE and kind in values and not edited)
