@@ -158,7 +158,7 @@ class Desk:
     async def _act(self, question: Question) -> Answer:
         """A person's act on the registry: checked, kept, and only then applied to the view."""
         now = self.watched.clock.now()
-        told = self.intake.last.identities.get(str(question.get("device")))
+        told = self.intake.last.identity(str(question.get("device")))
         made = acts(question, self.registry, now.utc_ms, str(self.place.zone), told)
         drafts = [act_draft(type_, body, now.utc_ms) for type_, body, _ in made]
         patients = sorted({body["patient"] for _, body, _ in made if body.get("patient")})

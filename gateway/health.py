@@ -95,7 +95,7 @@ def status_json(watched: Watched, stats: Stats) -> dict[str, Any]:
             "readings": watched.counts.total("vitals_readings_total"),
             "refused_frames": watched.counts.total("vitals_frames_refused_total"),
         },
-        "devices": dict(sorted(watched.last.by_device.items())),
+        "devices": watched.last.as_json(),
         "needs_person": needs_person(watched, stats),
     }
 

@@ -64,21 +64,27 @@ class Place:
 class LastHeard:
     """When each device was last heard, for `status`."""
 
-    by_device: dict[str, dict[str, str]] = field(default_factory=dict)
-    identities: dict[str, DeviceIdentity] = field(default_factory=dict)
+    # by device: what its record says of it, when, which modality and whose; never the frame, which may be large
+    _seen: dict[str, tuple[dict[str, Any], str, str, str | None]] = field(default_factory=dict)
 
     def note(self, draft: Draft) -> None:
         """Remember a kept reading."""
         if draft.type == "reading":
             body = draft.body
-            self.by_device[body["device"]["id"]] = {
-                "driver": body["device"]["driver"],
-                "received_at": body["received_at"],
-                "modality": body["modality"],
-                "patient": body["patient"] or "",
-            }
-            told = {name: body["device"][name] for name in _IDENTITY}
-            self.identities[told["id"]] = DeviceIdentity(**told)
+            device = body["device"]
+            self._seen[device["id"]] = (device, body["received_at"], body["modality"], body["patient"])
+
+    def as_json(self) -> dict[str, dict[str, str]]:
+        """By device, in order of its id."""
+        return {
+            id_: {"driver": device["driver"], "received_at": at, "modality": modality, "patient": patient or ""}
+            for id_, (device, at, modality, patient) in sorted(self._seen.items())
+        }
+
+    def identity(self, device: str) -> DeviceIdentity | None:
+        """What the device said of itself; None where it was not heard."""
+        seen = self._seen.get(device)
+        return None if seen is None else DeviceIdentity(**{name: seen[0][name] for name in _IDENTITY})
 
 
 @dataclass(slots=True)
@@ -216,8 +222,12 @@ def _common(arrival: Arrival, driver: Driver, device: DeviceIdentity, sample: Sa
 
 def _frame_json(frame: Frame) -> dict[str, Any]:
     """The frame and what is needed to decode it again elsewhere."""
-    where = {"frame_source": frame.source, "frame_topic": frame.topic}
-    return {"frame": frame.text} | {key: value for key, value in where.items() if value is not None}
+    told = {"frame": frame.text}
+    if frame.source is not None:
+        told["frame_source"] = frame.source
+    if frame.topic is not None:
+        told["frame_topic"] = frame.topic
+    return told
 
 
 def _event(name: str, arrival: Arrival, driver: Driver, **more: Any) -> Draft:

@@ -132,12 +132,12 @@ class Sample:
     @property
     def measured(self) -> tuple[Measured, ...]:
         """The observations that carry a value."""
-        return tuple(o for o in self.observations if isinstance(o, Measured))
+        return tuple([o for o in self.observations if isinstance(o, Measured)])
 
     @property
     def absent(self) -> tuple[Absent, ...]:
         """The observations the device could not give."""
-        return tuple(o for o in self.observations if isinstance(o, Absent))
+        return tuple([o for o in self.observations if isinstance(o, Absent)])
 
     @property
     def modality(self) -> str:

@@ -46,10 +46,14 @@ def encode_plain(document: Any) -> bytes:
 def check_plain(value: Any) -> None:
     """Raise BadInput unless `value` is made of strings, integers, booleans, null, lists and ASCII-keyed objects."""
     if isinstance(value, dict):
-        for key, inner in value.items():
-            if not (isinstance(key, str) and key.isascii()):
-                raise BadInput("A record's keys are ASCII text.")
-            if type(inner) not in _LEAVES:
+        try:
+            is_ascii = "".join(value).isascii()
+        except TypeError:
+            is_ascii = False
+        if not is_ascii:
+            raise BadInput("A record's keys are ASCII text.")
+        for inner in value.values():
+            if type(inner) not in _LEAVES and not isinstance(inner, str):
                 check_plain(inner)
     elif isinstance(value, list | tuple):
         for inner in value:

@@ -165,8 +165,8 @@ def place(
     """
     if device_time is None:
         return _received(heard) if prompt else Placed(None, "none", Quality.UNTRUSTED)
-    if device_time.utc_ms is not None:
-        return _own_word(device_time, device_time.utc_ms)
+    if (own_ms := device_time.utc_ms) is not None:
+        return _own_word(device_time, own_ms)
     if pair is not None:
         return _mapped(device_time, pair, zone)
     return _received(heard) if prompt else Placed(None, "none", Quality.UNTRUSTED)
@@ -204,7 +204,7 @@ def _civil(utc_ms: int, zone: tzinfo) -> datetime:
 
 def utc_text(utc_ms: int) -> str:
     """Milliseconds since 1970 as `2026-11-21T14:00:03.120Z`."""
-    return _civil(utc_ms, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (_EPOCH + utc_ms * _MILLISECOND).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def local_text(utc_ms: int, zone: ZoneInfo) -> str:
