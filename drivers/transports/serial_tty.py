@@ -8,6 +8,7 @@ opening is thrown away by pyserial: nobody knows when it was sent.
 import contextlib
 import errno
 import os
+import termios
 from collections.abc import Iterator
 
 import serial
@@ -33,7 +34,7 @@ def opened(options: SerialOptions, line: SerialLine) -> Iterator[int]:
             timeout=0,
             exclusive=True,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, termios.error) as error:
         raise _refusal(options, error) from error
     with port:
         yield port.fileno()
@@ -41,13 +42,22 @@ def opened(options: SerialOptions, line: SerialLine) -> Iterator[int]:
             port.reset_output_buffer()  # or closing waits for a device that takes nothing any more
 
 
-def _refusal(options: SerialOptions, error: OSError | ValueError) -> LinkLost | Refused:
+def _refusal(options: SerialOptions, error: Exception) -> LinkLost | Refused:
+    code = _code(error)
     if isinstance(error, ValueError):
         return Refused("The port does not know this speed or mode; check baud and mode of this source.")
-    if error.errno == errno.EACCES and not os.access(options.port, os.R_OK | os.W_OK):
+    if code == errno.EACCES and not os.access(options.port, os.R_OK | os.W_OK):
         return Refused("The service may not open this port; give it the group of the port, on Debian dialout.")
-    if error.errno in _IN_USE:
+    if code in _IN_USE:
         return Refused("Another program holds this port; end it, or take the port out of its settings.")
-    if error.errno in (errno.ENOTTY, errno.EINVAL):
+    if code in (errno.ENOTTY, errno.EINVAL):
         return Refused("What stands at this source's port is no serial port; correct port.")
     return LinkLost("The port could not be opened; it is tried again.")
+
+
+def _code(error: BaseException | None) -> int | None:
+    """The number of a system error, where pyserial or termios hide it."""
+    if error is None:
+        return None
+    found = getattr(error, "errno", None) or (error.args[0] if isinstance(error, termios.error) else None)
+    return found if isinstance(found, int) else _code(error.__context__)
