@@ -1,5 +1,6 @@
 """A packet as PDF: what a clinic files. It shows what the JSON says; the JSON is what `evidence verify` checks."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
@@ -15,6 +16,7 @@ _MEANING = {
     "CLEAN": "The period is closed and every count gives the same code.",
     "REVIEW": "The period is closed and a person must look before it is coded.",
 }
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _SHORT = 10  # digits of a hash that tell records of one packet apart
 
 
@@ -205,7 +207,9 @@ def _history(paper: Paper, document: Json) -> None:
         record = item["record"]
         act = record.get("action") or record.get("state") or ""
         said = "; ".join(
-            f"{key} {_plain(value)}" for key, value in record.items() if key not in _SAID and value is not None
+            f"{key.replace('_', ' ')} {_plain(value, document)}"
+            for key, value in record.items()
+            if key not in _SAID and value is not None
         )
         why = f"; why: {record['why']}" if record.get("why") else ""
         rows.append(
@@ -214,11 +218,17 @@ def _history(paper: Paper, document: Json) -> None:
     paper.table(columns, rows, size=7.5)
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, document: Json) -> str:
+    """A value of a record in words; its instants in the patient's civil time."""
     if isinstance(value, dict):
-        return "(" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items() if inner is not None) + ")"
+        told = [
+            f"{key.replace('_', ' ')} {_plain(inner, document)}" for key, inner in value.items() if inner is not None
+        ]
+        return f"({', '.join(told)})"
     if isinstance(value, list):
-        return ", ".join(_plain(inner) for inner in value)
+        return ", ".join(_plain(inner, document) for inner in value)
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        return _local(document, value)
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
@@ -253,7 +263,7 @@ def _clock(paper: Paper, document: Json) -> None:
     words = [f"{count} by {source} ({quality})" for (source, quality), count in sorted(sources.items())]
     paper.text(f"Times of readings: {', '.join(words) or 'none'}.", size=8.5)
     faults = document["clock"]["hub"]
-    said = f"The hub's clock followed no time source {len(faults)} times; see the technical issues."
+    said = "The hub's clock followed no time source for a while; see the technical issues."
     paper.text(said if faults else "The hub's clock was synchronised throughout, as far as the daemon ran.", size=8.5)
 
 
@@ -277,8 +287,8 @@ def _transmissions(paper: Paper, document: Json) -> None:
     )
     columns = [
         Column("Seq", 28), Column("Measured", 60), Column("Received", 60), Column("Acknowledged", 60),
-        Column("Device", 78), Column("Values", 74), Column("Captured", 48), Column("Counts", 60),
-        Column("Hash", INNER - 468, MONO),
+        Column("Device", 78), Column("Values", 70), Column("Captured", 54), Column("Qualifies", 60),
+        Column("Hash", INNER - 470, MONO),
     ]  # fmt: skip
     paper.table(columns, [_transmission(item, document) for item in document["transmissions"]], size=6.5)
 
