@@ -68,6 +68,11 @@ class Desk:
     async def _status(self, question: Question) -> Answer:
         """The hub's state; who lags is told to a person, not to a program that only looks at the hub."""
         answer = {"running": self.running, **status_json(self.watched, await self.store.stats())}
+        if visits := len(self.registry.open_visits()):
+            answer["needs_person"].append(
+                f"{visits} setup visits are under way, and meanwhile no reading of their devices counts; "
+                "complete them with `vitals-gateway setup --resume`, or end them with --abandon --why."
+            )
         if not question.get("operator"):
             return answer
         now_ms = self.watched.clock.now().utc_ms
@@ -135,7 +140,9 @@ class Desk:
         return close[0]
 
     async def _enter(self, question: Question) -> Answer:
-        draft = typed_reading(question, self.watched.clock.now(), self.place.zone, self.place.site)
+        now = self.watched.clock.now()
+        zone = self.registry.zone_of(str(question.get("patient")), now.utc_ms) or self.place.zone
+        draft = typed_reading(question, now, zone, self.place.site)
         log = access_draft(question.get("operator"), "enter", draft.body["patient"], draft.received_ms)
         await self.store.append([draft, log])
         said = "Kept as a manual entry: it is shown and uploaded, and it does not count as a day of data."

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 from gateway.core.assessment import Service
 from gateway.core.catalogue import UNKNOWN, Evidence
@@ -221,9 +222,9 @@ class Roster:
             for visit in self._visits.get(device, ())
         )
 
-    def open_visit(self, device: str) -> Visit | None:
-        """The visit that is under way with a device, None where there is none."""
-        return next((visit for visit in self._visits.get(device, ()) if visit.to_ms is None), None)
+    def open_visits(self) -> tuple[Visit, ...]:
+        """The visits that are under way."""
+        return tuple(visit for visits in self._visits.values() for visit in visits if visit.to_ms is None)
 
     def is_registered(self, device: str) -> bool:
         """Whether a `device` record names it."""
@@ -253,6 +254,11 @@ class Roster:
     def enrolments(self, patient: str) -> tuple[Enrolment, ...]:
         """A patient's episodes, in order of their start."""
         return tuple(sorted(self._enrolments.get(patient, ()), key=lambda each: (each.start_ms, each.program)))
+
+    def zone_of(self, patient: str, instant_ms: int) -> ZoneInfo | None:
+        """Where a patient lives, by the episode that covers an instant; None outside every episode."""
+        covering = (each for each in self.enrolments(patient) if each.covers(instant_ms))
+        return next((ZoneInfo(each.timezone) for each in covering), None)
 
     def open_enrolment(self, patient: str, program: Program) -> Enrolment | None:
         """A patient's episode of a program that has not ended."""

@@ -1,6 +1,7 @@
 """Answers from a person at a terminal: plain lines that work over ssh, one question at a time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
@@ -107,11 +108,12 @@ class Interview:
             self._screen.say(f"  The catalogue says {found['status']}: {found['source']}.")
             return told
         self._screen.say("  The catalogue does not know this model. Without a document its days do not count.")
-        status = self._field(rest[0], None)
-        if status is None:
-            return told
-        source = self._field(form.Field("source", rest[2].ask, rest[2].check), None)
-        return told | {"status": status, "clearance": self._field(rest[1], None), "source": source}
+        status, clearance, source = rest
+        told["status"] = self._field(status, None)
+        if told["status"] is not None:
+            told["source"] = self._field(replace(source, needed=True), None)
+            told["clearance"] = self._field(clearance, None)
+        return told
 
     def _field(self, field: form.Field, suggested: str | None) -> object:
         """A value that holds, or None where the question may be passed over."""

@@ -98,6 +98,7 @@ class Visits:
                 raise BadInput("The visit has no such step to answer; is the command of another version?")
             answers = self._checked(step, question.get("answers"), now)
             act = self._act(question, now)
+            await self._look(found)
             more = self._assigned(found, answers, act) if step.name == "assignment" else []
             if answers != found.answers.get(step.name):
                 body = self._registry.visit(act, found.device, found.patient, "answered")

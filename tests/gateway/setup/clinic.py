@@ -117,7 +117,7 @@ class Clinic:
         return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=90, check=False)
 
     def ask(self, **question: Any) -> dict[str, Any]:
-        answer = asyncio.run(asked(self.folder / "buffer.db", question | {"by": "tech-4"}))
+        answer = asyncio.run(asked(self.folder / "buffer.db", {"by": "tech-4"} | question))
         assert answer is not None, "no daemon answers"
         return answer
 

@@ -231,3 +231,13 @@ def test_who_was_at_a_visit_is_in_the_access_log_once_an_hour(visitor: Visitor) 
     # the technician's login and the test's own questions; the hour may end meanwhile
     assert 1 <= len(seen) <= 4
     assert set(seen) == {"setup"}
+
+
+def test_a_visit_under_way_is_told_by_status_and_a_typed_value_has_the_patients_date(visitor: Visitor) -> None:
+    visitor.heard()
+    visitor.setup("--wait", "0")
+    assert any("setup visits are under way" in each for each in visitor.clinic.ask(do="status")["needs_person"])
+    visitor.finished("--resume", script=visitor.script + '[service]\ntimezone = "Pacific/Auckland"\n')
+    entered = visitor.clinic.ask(do="enter", patient=visitor.patient, values=["pulse=70"], by="staff")
+    record = visitor.clinic.ask(do="queue.show", id=entered["record_id"])["record"]
+    assert record["measured_at"].endswith("+13:00")
