@@ -22,6 +22,10 @@ _FOLLOW = """
 """
 _FIRST_SINCE = "SELECT min(seq) FROM standing WHERE received_ms >= ?"
 _ACCEPTED_AMONG = "SELECT seq FROM standing WHERE state = 2 AND seq IN (SELECT value FROM json_each(?))"
+_GONE_SINCE = """
+    SELECT (SELECT seq FROM head) - first - (SELECT count(*) FROM standing WHERE seq > first)
+    FROM (SELECT coalesce(max(seq), 0) AS first FROM standing WHERE received_ms < ?)
+"""
 _EVENTS = """
     SELECT seq, record_id, type, state, received_ms, settled_ms, reason, bytes
     FROM record JOIN standing USING (seq) LEFT JOIN refused USING (seq)
@@ -38,6 +42,12 @@ def first_since(db: "Connection", received_ms: int) -> int | None:
     """The lowest number of a record received then or later; None where there is none."""
     seq: int | None = db.execute(_FIRST_SINCE, (received_ms,)).fetchone()[0]
     return seq
+
+
+def gone_since(db: "Connection", received_ms: int) -> int:
+    """How many records received since then are no longer here: purged, or left behind in a damaged file."""
+    count: int = db.execute(_GONE_SINCE, (received_ms,)).fetchone()[0]
+    return count
 
 
 def events(db: "Connection", prefix: str) -> list[Entry]:

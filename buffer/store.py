@@ -194,6 +194,10 @@ class Store:
         """Those of some records that the backend has accepted."""
         return await self._reader.ask(partial(history.accepted_among, seqs=tuple(seqs)))
 
+    async def gone_since(self, received_ms: int) -> int:
+        """How many records received since then are no longer here."""
+        return await self._reader.ask(partial(history.gone_since, received_ms=received_ms))
+
     async def events(self, prefix: str) -> list[Entry]:
         """The events whose name begins so, in order of seq."""
         return await self._reader.ask(partial(history.events, prefix=prefix))

@@ -58,6 +58,8 @@ def _show(answer: Answer) -> None:
     )
     for reason in answer["reasons"]:
         print(f"! look at: {reason}")
+    for note in answer["notes"]:
+        print(f"! {note}")
     if answer["pace"]:
         print(pace_text(answer["pace"]))
 

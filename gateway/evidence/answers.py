@@ -10,7 +10,7 @@ from gateway.core.days import Ledger, ledger
 from gateway.core.errors import BadInput
 from gateway.core.roster import Roster
 from gateway.core.secret import SecretRef
-from gateway.evidence.derive import day_entries
+from gateway.evidence.derive import day_entries, notes_of
 from gateway.evidence.document import Maker, packet
 from gateway.evidence.gather import gathered, readings_of
 from gateway.evidence.scope import Asked, Scope, scope_of
@@ -32,7 +32,8 @@ class Files:
         scope = scope_of(asked_of(question), self.roster, profiles(), now_ms)
         found = await self.ledger(scope, now_ms)
         head = {"patient": scope.enrolment.patient, "program": scope.enrolment.program.value, "episode": scope.episode}
-        return {**head, **found.as_json()}
+        notes = notes_of(uploads=self.uploads, gone=await self.store.gone_since(scope.period.open_ms))
+        return {**head, **found.as_json(), "notes": notes}
 
     async def ledger(self, scope: Scope, now_ms: int) -> Ledger:
         """The ledger itself."""

@@ -33,11 +33,13 @@ class Core:
     What a packet is made of; `held` are items as they stand in it, {"record", "state", "acked_at", "reason"}.
 
     uploads  whether a backend acknowledges; without one the hub is the system of record and its receipt stands for it
+    gone     records of the hub received since the period began that are no longer on it
     """
 
     asked: Asked
     now_ms: int
     uploads: bool
+    gone: int
     transmissions: tuple[Json, ...]
     history: tuple[Json, ...]
     events: tuple[Json, ...]
@@ -66,7 +68,7 @@ def derived(core: Core, profiles: Mapping[str, Rules]) -> Json:
         "issues": [issue.as_json() for issue in issues],
         "clock": _clock(core, issues),
         "access": access_rows(events, core.asked.patient),
-        "notes": list(_notes(core, judged, days)),
+        "notes": [*notes_of(uploads=core.uploads, gone=core.gone), *_difference(judged, days)],
     }
 
 
@@ -191,10 +193,20 @@ def _clock(core: Core, issues: list[Issue]) -> Json:
     return {"readings": rows, "hub": [issue.as_json() for issue in issues if issue.kind == CLOCK]}
 
 
-def _notes(core: Core, judged: Json, days: Ledger) -> Iterable[str]:
-    """What a reader must know to read the rest rightly."""
-    if not core.uploads:
-        yield "No backend is configured: the hub's receipt stands for the acknowledgement."
+def notes_of(*, uploads: bool, gone: int) -> list[str]:
+    """What a reader must know to read a day ledger rightly."""
+    notes = []
+    if not uploads:
+        notes.append("No backend is configured: the hub's receipt stands for the acknowledgement.")
+    if gone:
+        notes.append(
+            f"{gone} records received since the period began are no longer on this hub, so dates may be missing here: "
+            "ask the backend, which accepted them, or export a period before retain_days are over."
+        )
+    return notes
+
+
+def _difference(judged: Json, days: Ledger) -> Iterable[str]:
     if judged["days"] != days.as_json()["days"]:
         yield (
             "The counts of the day ledger, by the verdicts recorded with each reading, differ from the counts by the "

@@ -47,6 +47,7 @@ def packet(core: Core, links: list[Json], maker: Maker, profiles: Mapping[str, R
             "program": asked.program,
             "episode": asked.episode,
             "uploads": core.uploads,
+            "gone": core.gone,
             "made_by": maker.by,
         },
         "transmissions": list(core.transmissions),
@@ -73,6 +74,7 @@ def core_of(document: Json) -> Core:
     program = about.get("program", lambda value: checked.word(value, ("RPM", "RTM")))
     episode = about.get("episode", lambda value: checked.whole(value, 1, 10_000))
     uploads = about.get("uploads", checked.flag)
+    gone = about.get("gone", lambda value: checked.whole(value, 0, 2**53 - 1))
     held = {key: top.get(key, _items) for key in HELD}
     for key in sorted(KEYS - set(document)):
         top.wrong(key, "is missing")
@@ -82,7 +84,7 @@ def core_of(document: Json) -> Core:
         raise BadInput(mistakes[0])
     transmissions, history, events = (tuple(held[key] or ()) for key in HELD)
     asked = Asked(patient, program, episode, number)
-    return Core(asked, now_ms, bool(uploads), transmissions, history, events)
+    return Core(asked, now_ms, bool(uploads), gone or 0, transmissions, history, events)
 
 
 def _items(value: Any) -> list[Json]:

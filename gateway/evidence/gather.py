@@ -47,7 +47,8 @@ async def gathered(store: Store, asked: Asked, scope: Scope, now_ms: int, *, upl
     found = await _walk(store, scope)
     history = await _history(store, asked.patient)
     events = await _events(store, scope, now_ms)
-    core = Core(asked, now_ms, uploads, _items(found.readings), _items(history), _items(events))
+    gone = await store.gone_since(scope.period.open_ms)
+    core = Core(asked, now_ms, uploads, gone, _items(found.readings), _items(history), _items(events))
     records = [item["record"] for item in (*core.transmissions, *core.history, *core.events)]
     return core, _links(sorted(records, key=lambda record: record["seq"]), found.links)
 

@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.rules import profiles
 from gateway.evidence.pages import pdf
 from gateway.evidence.tables import zipped
+from gateway.evidence.verify import verified
 from gateway.paper import MONO, PLAIN, Column, Paper, width_of, wrapped
 from tests.gateway.evidence.hub import CONFIG, FIRST, PATIENT, UPLOAD, furnish, hub, live
 from tests.law.source import ROOT
@@ -69,7 +71,8 @@ def test_the_pages_say_what_the_packet_says(tmp_path: Path, days: int) -> None:
     words = said(pages)
     counted = [line["counted"] for line in document["days"]["dates"]].count(True)
     assert words.count(b"(counted)") == counted + (counted > 0)
-    for word in (PATIENT, document["assessment"]["candidate"], document["assessment"]["status"],                  document["seal"]["digest"], "Transmission log", "Access log", "Technical issues"):  # fmt: skip
+    judged, seal = document["assessment"], document["seal"]
+    for word in (PATIENT, judged["candidate"], judged["status"], seal["digest"], "Transmission log", "Access log"):
         assert word.encode() in words
 
 
@@ -184,3 +187,22 @@ def test_a_stretch_of_many_foreign_records_is_told_by_its_two_ends(tmp_path: Pat
 
     links = asyncio.run(run())["links"]
     assert [link["to_seq"] - link["seq"] + 1 for link in links if link["seq"] > 8] == [1, 1, 130, 1, 1, 1]
+
+
+def test_what_retention_took_is_said_and_not_taken_for_silence(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with hub(tmp_path) as made:
+            await furnish(made)
+            await live(made, 20)
+            assert (await made.ask("days", patient=PATIENT))["notes"] == []
+            made.at(FIRST + timedelta(days=100))
+            assert await made.store.purge()
+            days = await made.ask("days", patient=PATIENT, period=1)
+            assert days["days"]["measured"] < 18
+            assert "no longer on this hub" in days["notes"][0]
+            packet = await made.packet(period=1)
+            assert packet["notes"][0] == days["notes"][0]
+            assert verified(json.dumps(packet).encode(), profiles()).altered is None
+            assert (await made.ask("days", patient=PATIENT))["notes"] == []
+
+    asyncio.run(run())
