@@ -7,6 +7,7 @@ A daemon to be killed: appends from several tasks, settles batches, and says on 
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from buffer.store import Store
@@ -14,14 +15,16 @@ from gateway.core.reading import Draft
 from tests.buffer.make import HUB, accepted, opened
 
 TASKS = 8
+# Told of each promise at once: "kept" or "accepted", and the record's id.
+Say = Callable[[str, str], None]
 
 
-def say(word: str, record_id: str) -> None:
+def print_whole(word: str, record_id: str) -> None:
     """One write call, so that a kill cannot cut a line in two."""
     os.write(1, f"{word} {record_id}\n".encode())
 
 
-async def append(store: Store, run: str, task: int) -> None:
+async def append(store: Store, run: str, task: int, say: Say) -> None:
     """Append for ever."""
     number = 0
     while True:
@@ -33,7 +36,7 @@ async def append(store: Store, run: str, task: int) -> None:
         number += len(drafts)
 
 
-async def send(store: Store) -> None:
+async def send(store: Store, say: Say) -> None:
     """Take batches and settle them for ever."""
     while True:
         await store.arrived.wait()
@@ -44,12 +47,18 @@ async def send(store: Store) -> None:
                 say("accepted", record_id)
 
 
+async def load(store: Store, run: str, say: Say) -> None:
+    """Append and send until killed."""
+    async with asyncio.TaskGroup() as group:
+        for task in range(TASKS):
+            group.create_task(append(store, run, task, say))
+        group.create_task(send(store, say))
+
+
 async def main() -> None:
     """Until killed."""
-    async with opened(Path(sys.argv[1])) as store, asyncio.TaskGroup() as group:
-        for task in range(TASKS):
-            group.create_task(append(store, sys.argv[2], task))
-        group.create_task(send(store))
+    async with opened(Path(sys.argv[1])) as store:
+        await load(store, sys.argv[2], print_whole)
 
 
 if __name__ == "__main__":
