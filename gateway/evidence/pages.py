@@ -264,7 +264,7 @@ def _clock(paper: Paper, document: Json) -> None:
     paper.text(f"Times of readings: {', '.join(words) or 'none'}.", size=8.5)
     faults = document["clock"]["hub"]
     said = "The hub's clock followed no time source for a while; see the technical issues."
-    paper.text(said if faults else "The hub's clock was synchronised throughout, as far as the daemon ran.", size=8.5)
+    paper.text(said if faults else "The daemon found no fault of the hub's clock; it looks once a minute.", size=8.5)
 
 
 def _access(paper: Paper, document: Json) -> None:
