@@ -83,6 +83,11 @@ class Inlet:
         """How long no byte has come."""
         return (self._clock.now().monotonic_ns - self._last.monotonic_ns) / 1e9
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether this session knows the device's clock."""
+        return self._session.has_clock
+
     async def group(self) -> list[Arrival]:
         """Everything that waits, at least one; raises why the port ended."""
         while not self._arrivals:

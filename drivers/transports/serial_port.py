@@ -121,7 +121,7 @@ async def _asking(fd: int, line: SerialLine, inlet: Inlet, clock: Clock) -> None
     """Say what the driver lists, when the dialogue says so."""
     dialogue = Dialogue(line)
     while True:
-        words, wait_s = dialogue.turn(clock.monotonic_s(), inlet.quiet_s, inlet.frames)
+        words, wait_s = dialogue.turn(clock.monotonic_s(), inlet.quiet_s, inlet.frames, has_clock=inlet.has_clock)
         if words and not _sent(fd, words):
             inlet.fail(LinkLost(_DEAF))
         await clock.sleep(wait_s)

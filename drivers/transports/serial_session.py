@@ -54,6 +54,11 @@ class Session:
         self._pair: ClockPair | None = None
         self.complaint: str | None = None
 
+    @property
+    def has_clock(self) -> bool:
+        """Whether the device's clock was read."""
+        return self._pair is not None
+
     def end(self) -> None:
         """Whoever speaks next may be another device."""
         self._named, self._pair = None, None
@@ -91,8 +96,8 @@ class Session:
         return arrival if len(chosen) == len(samples) else replace(arrival, only=chosen)
 
     def _takes(self, sample: Sample, now_ns: int, *, in_step: bool) -> bool:
-        if self._streams and not in_step and sample.origin is Origin.LIVE:
-            return False
+        if self._streams and not in_step and (sample.origin is Origin.LIVE or sample.device_time is None):
+            return False  # formats without a check make such values of noise; the next ones are as good
         device = sample.device or self._device
         return self._thinner.takes(sample, device.id if device else "", now_ns)
 

@@ -20,10 +20,11 @@ needs_systemd = pytest.mark.skipif(
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """The unit with the Bluetooth drop-in beside it, as on a hub with a radio."""
+    """The unit with both drop-ins beside it, as on a hub with a radio and serial ports."""
     dropped = tmp_path / "vitals-gateway.service.d"
     dropped.mkdir()
     shutil.copy(SYSTEMD / "ble.conf", dropped)
+    shutil.copy(SYSTEMD / "serial.conf", dropped)
     return Path(shutil.copy(UNIT, tmp_path))
 
 
@@ -99,3 +100,10 @@ def test_the_drop_in_is_a_unit_file() -> None:
     read = RawConfigParser(strict=True)
     read.read(SYSTEMD / "ble.conf")
     assert read.sections() == ["Unit", "Service"]
+
+
+def test_the_serial_drop_in_opens_serial_ports_and_nothing_else() -> None:
+    options = _options(SYSTEMD / "serial.conf")
+    assert options["DeviceAllow"] == ["char-ttyUSB rw", "char-ttyACM rw"]
+    assert "DevicePolicy" not in options
+    assert _options(UNIT)["DevicePolicy"] == ["closed"]

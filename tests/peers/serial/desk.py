@@ -5,7 +5,7 @@ import contextlib
 import os
 import tty
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,7 @@ class Cable:
         """The device sends, as fast as the line takes it."""
         while sent:
             try:
-                sent = sent[self._write(sent) :]
+                sent = sent[self.push(sent) :]
             except BlockingIOError:
                 await self._ready()
 
@@ -74,7 +74,8 @@ class Cable:
             return os.read(self._master, 65_536)
         return b""
 
-    def _write(self, sent: bytes) -> int:
+    def push(self, sent: bytes) -> int:
+        """Send what the line takes at once; raises BlockingIOError where its reader sleeps."""
         assert self._master is not None
         return os.write(self._master, sent[:1024])
 
@@ -146,8 +147,7 @@ class Desk:
 
     async def shows(self, *, up: bool) -> None:
         """Once the link is up, or down."""
-        while self.link.is_up != up:
-            await asyncio.sleep(0)
+        await until(lambda: self.link.is_up == up)
 
 
 def options(path: Path, driver: str = "serial-tanita", **changed: Any) -> SerialOptions:
@@ -171,6 +171,12 @@ async def listening(source: SerialOptions, *, jumps: bool = True, again: bool = 
     finally:
         desk.task.cancel()
         await asyncio.wait([desk.task])
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop turn until something holds that no event tells."""
+    while not holds():  # noqa: ASYNC110 -- the product's own state, of which no event tells
+        await asyncio.sleep(0)
 
 
 def weight(grams: int) -> bytes:

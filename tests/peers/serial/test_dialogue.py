@@ -17,11 +17,14 @@ DESTRUCTIVE = [b"DMZ", b"DMT", b"$tim", b"PWA1", b"\x51\x52", b"\x51\x33", b"\x8
 SERIAL = [driver for driver in find().values() if driver.link is Link.SERIAL]
 
 
-def said(source: str, driver: str, frames_at: list[int], until_s: float) -> list[tuple[float, bytes]]:
+def said(
+    source: str, driver: str, frames_at: list[int], until_s: float, *, has_clock: bool = True
+) -> list[tuple[float, bytes]]:
     """What a dialogue says; a frame comes after each saying whose place is in `frames_at`."""
-    dialogue, now, frames, quiet_s, sayings = Dialogue(named(driver).lines[source]), 0.0, 0, 100.0, []
+    dialogue, now, frames, quiet_s = Dialogue(named(driver).lines[source]), 0.0, 0, 100.0
+    sayings: list[tuple[float, bytes]] = []
     while now < until_s:
-        words, wait_s = dialogue.turn(now, quiet_s, frames)
+        words, wait_s = dialogue.turn(now, quiet_s, frames, has_clock=has_clock)
         if words:
             frames += len(sayings) in frames_at
             sayings.append((now, words))
@@ -63,16 +66,21 @@ def test_taken_away_and_brought_back_it_is_read_at_once() -> None:
     assert [words for _, words in asks].count(b"\x11\rDMP\r") == 2
 
 
+def test_a_memory_is_not_read_before_the_clock() -> None:
+    asks = said("dump", "serial-onetouch-ultra2", list(range(1000)), 300, has_clock=False)
+    assert b"\x11\rDMP\r" not in [words for _, words in asks]
+
+
 def test_an_answer_that_still_comes_is_not_interrupted() -> None:
     dialogue = Dialogue(named("serial-onetouch-ultra2").lines["dump"])
-    assert dialogue.turn(0, 100, 0)[0] == b"\x11\rDM@\r"
-    assert dialogue.turn(3, 0.5, 0) == (b"", 2.5)
-    assert dialogue.turn(6, 3.0, 1)[0] == b"\x11\rDMF\r"
+    assert dialogue.turn(0, 100, 0, has_clock=False)[0] == b"\x11\rDM@\r"
+    assert dialogue.turn(3, 0.5, 0, has_clock=False) == (b"", ANSWER_S - 0.5)
+    assert dialogue.turn(6, 3.0, 1, has_clock=False)[0] == b"\x11\rDMF\r"
 
 
 def test_what_streams_is_begun_and_kept_awake() -> None:
     dialogue = Dialogue(named("serial-contec").lines["v7"])
     begin, alive = bytes.fromhex("7d81a1808080808080"), bytes.fromhex("7d81af808080808080")
-    assert [dialogue.turn(n * 5, 0.01, frames)[0] for n, frames in enumerate([0, 300, 600, 600, 600, 900])] == [
-        begin, alive, alive, begin, begin, alive
-    ]  # fmt: skip
+    frames_by_turn = [0, 300, 600, 600, 600, 900]
+    sayings = [dialogue.turn(n * 5, 0.01, frames, has_clock=False)[0] for n, frames in enumerate(frames_by_turn)]
+    assert sayings == [begin, alive, alive, begin, begin, alive]

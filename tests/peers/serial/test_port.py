@@ -69,7 +69,6 @@ def test_frames_are_the_same_whatever_the_pace_the_noise_and_the_cut(cable: Cabl
 @pytest.mark.parametrize(("driver", "source"), SOURCES)
 def test_every_format_comes_through_a_real_port(cable: Cable, driver: str, source: str) -> None:
     """Each vector of one frame, after half of itself; the port is set as the driver says (8O1 among them)."""
-    found = find()[driver]
     good = [raw for raw in _frames(driver, source) if _single(driver, source, raw)]
     assert good
 
