@@ -19,6 +19,8 @@ BROAD: dict[str, str] = {
     "drivers/transports/mqtt_connection.py": "forwards it from paho's thread to the task that listens",
     "drivers/transports/webhook_basket.py": "hands it to every caller whose request went with the group",
     "drivers/transports/webhook.py": "shows it in status; the caller's connection ends without the 200 it asked for",
+    "drivers/transports/serial_inlet.py": "forwards it from the loop's callback to the task that keeps",
+    "drivers/transports/serial_session.py": "hands the frame on, so that intake keeps it with the driver's fault",
     "gateway/intake.py": "keeps the frame as refused: a driver's bug costs neither the hub nor the frame",
     "gateway/cli/__init__.py": "the last resort: a person gets a sentence and exit 70, never a traceback",
 }

@@ -1,12 +1,24 @@
 """A meter that is asked: its memory comes with its name and its clock, and nothing there is changed."""
 
 import asyncio
+import re
 
 import pytest
 
+from drivers.registry import named
+from tests.drivers import vectors
 from tests.peers.serial.desk import Cable, Desk, listening, options
-from tests.peers.serial.meter import SERIAL, Meter, record
+from tests.peers.serial.meter import SERIAL, Meter, checked, record
 from tests.peers.serial.test_port import in_time
+
+
+def test_the_meter_speaks_as_the_captured_one() -> None:
+    driver = named("serial-onetouch-ultra2")
+    captured = {row.id: row.as_frame(driver).payload for row in vectors.load(driver.name)}
+    assert checked('F "SAT","08/03/13","22:15:00   "') == captured["ot2-clock"]
+    shape = re.compile(rb'P "[A-Z]{3}","[0-9/]{8}","[0-9:]{8}   ","  [0-9]{3} ","B","00", 00 [0-9A-F]{4}\r')
+    assert any(shape.match(raw) for raw in captured.values())
+    assert all(shape.match(record(number)) for number in range(150))
 
 
 async def turns(desk: Desk, kept: int) -> None:
