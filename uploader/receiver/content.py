@@ -36,7 +36,8 @@ def check_digest(content: bytes, header: str) -> None:
             raise bad_request("The Content-Digest field does not hold base64; write it as RFC 9530 says.") from error
         if name in _DIGESTS and not hmac.compare_digest(claimed, _DIGESTS[name](content).digest()):
             detail = "The content is not what its digest says: it was damaged on the way; send it again."
-            raise Problem(400, "Digest does not match", detail, kind=_DIGEST_PROBLEM)
+            # not 400, which says that the batch is bad: a hub would halve it and set a sound record aside
+            raise Problem(503, "Digest does not match", detail, kind=_DIGEST_PROBLEM, headers={"Retry-After": "1"})
 
 
 def decoded(content: bytes, coding: str, bytes_max: int) -> bytes:
