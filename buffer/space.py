@@ -44,7 +44,8 @@ class Space:
         self._headroom_bytes = min(HEADROOM_BYTES, options.size_max_bytes // 8)
         self._size_max_bytes = options.size_max_bytes
         self.log_max_bytes = min(LOG_MAX_BYTES, options.size_max_bytes // 4)
-        self._soft_pages = 0
+        self._soft_pages = self._hard_pages = 0
+        self._wanted_pages = 0  # by the records refused last
         self._has_headroom = False
 
     def limit(self, db: "Connection") -> None:
@@ -52,7 +53,7 @@ class Space:
         page_bytes = int(db.execute("PRAGMA page_size").fetchone()[0])  # text, from SQLCipher
         hard_pages = (self._size_max_bytes - self.log_max_bytes) // page_bytes
         reserve = min(_RESERVE_PAGES_MAX, max(_RESERVE_PAGES_MIN, hard_pages // 32))
-        self._soft_pages = hard_pages - reserve
+        self._soft_pages, self._hard_pages = hard_pages - reserve, hard_pages
         db.execute(f"PRAGMA max_page_count = {hard_pages}").fetchall()
         self._has_headroom = self._reserve()
 
@@ -61,10 +62,26 @@ class Space:
         if not self._has_headroom:
             self._claim_disk(db)
         while used_pages(db) >= self._soft_pages:
-            if not shed(db):
-                self.is_full = True
-                raise StoreFull("The store is full of records not yet sent; nothing new is taken until some are.")
+            self.make_room(db)
         self.is_full = False
+
+    def fits(self, db: "Connection", before_pages: int) -> bool:
+        """Whether what was written in this transaction, on top of the pages before it, leaves the reserve untouched."""
+        used = used_pages(db)
+        does_fit = used <= self._soft_pages
+        self._wanted_pages = 0 if does_fit else used - before_pages
+        return does_fit
+
+    def overflowed(self, before_pages: int) -> bool:
+        """What was written on top of these pages met the hard cap: it does not fit."""
+        self._wanted_pages = max(self._hard_pages - before_pages, 1)
+        return False
+
+    def make_room(self, db: "Connection") -> None:
+        """Shed some history; raises StoreFull where there is none."""
+        if not shed(db):
+            self.is_full = True
+            raise StoreFull("The store is full of records not yet sent; nothing new is taken until some are.")
 
     def _claim_disk(self, db: "Connection") -> None:
         """Take the headroom again before any record; while the disk has no room for it, give history's room back."""
@@ -85,7 +102,9 @@ class Space:
     def look(self, db: "Connection") -> None:
         """Say whether there is room again, after something was written."""
         self._has_headroom = self._has_headroom or self._reserve()
-        self.is_full = not self._has_headroom or used_pages(db) >= self._soft_pages
+        used = used_pages(db)
+        has_room = used < self._soft_pages and used + self._wanted_pages <= self._soft_pages
+        self.is_full = not (self._has_headroom and has_room)
 
     def _reserve(self) -> bool:
         if self._headroom.exists():

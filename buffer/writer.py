@@ -25,7 +25,7 @@ from buffer.keep import keep
 from buffer.known import Known
 from buffer.log import Log
 from buffer.recovery import mark_damaged
-from buffer.space import Space
+from buffer.space import Space, used_pages
 from buffer.trouble import breaks, is_damage, is_full, translated
 from gateway.core.errors import StoreBroken, StoreFull
 
@@ -234,11 +234,40 @@ class Writer:
     def _keep(self, jobs: list[Job]) -> list[Any]:
         """Appends side by side are one: one look for duplicates, one set of rows."""
         try:
-            self._space.claim(self._db)
+            answers = iter(self._fitted([draft for job in jobs for draft in job.drafts]))
         except StoreFull as error:
             return [error] * len(jobs)  # what it shed is committed, and so is the work of others
-        answers = iter(keep(self._db, self._known, [draft for job in jobs for draft in job.drafts]))
         return [[next(answers) for _ in job.drafts] for job in jobs]
+
+    def _fitted(self, drafts: "Sequence[Draft]") -> list[bool]:
+        """Keep the drafts where they leave settling its room, shedding history until they do; raises StoreFull."""
+        self._space.claim(self._db)
+        while (answers := self._within(drafts)) is None:
+            self._space.make_room(self._db)
+        return answers
+
+    def _within(self, drafts: "Sequence[Draft]") -> list[bool] | None:
+        """
+        Keep the drafts; None, and nothing changed, where they take more than appends may.
+
+        A group can be larger than what is kept free for settling. It would take that too, and nothing could leave the
+        store any more; or it would find no room beside history that may go.
+        """
+        db, space = self._db, self._space
+        before_pages = used_pages(db)
+        db.execute("SAVEPOINT fitted")
+        try:
+            answers = keep(db, self._known, drafts)
+        except Exception as error:
+            if not (is_full(error) and db.in_transaction):
+                raise
+            does_fit = space.overflowed(before_pages)
+        else:
+            does_fit = space.fits(db, before_pages)
+        if not does_fit:
+            db.execute("ROLLBACK TO fitted")
+        db.execute("RELEASE fitted")
+        return answers if does_fit else None
 
     def _answer(self, jobs: list[Job], results: list[Any]) -> None:
         """On the loop's thread: resolve the promises of one group."""

@@ -17,10 +17,11 @@ SMALL = 2 * MIB
 
 async def fill(store: Store, first: int = 0) -> int:
     """Append until there is no room; the number of the first draft that was not kept."""
-    with suppress(StoreFull):
-        while first < 100_000:
-            await store.append([draft(number, size=1000) for number in range(first, first + 10)])
-            first += 10
+    for step in (10, 1):  # where ten have no room, one may
+        with suppress(StoreFull):
+            while first < 100_000:
+                await store.append([draft(number, size=1000) for number in range(first, first + step)])
+                first += step
     return first
 
 
@@ -37,7 +38,7 @@ def test_a_full_store_refuses_and_loses_nothing(tmp_path: Path) -> None:
             count = await fill(store)
             assert count > 500
             with pytest.raises(StoreFull):
-                await store.append(drafts(count))
+                await store.append([draft(count, size=1000)])
             assert [entry.record_id for entry in await store.waiting(count + 1)] == list(ids(*range(count)))
             stats = await store.stats()
             assert stats.is_full
@@ -64,6 +65,26 @@ def test_a_full_store_can_settle_and_then_takes_more(tmp_path: Path) -> None:
             assert stats.records[State.WAITING] == more - 305
             while await store.next_batch(HUB, 100, 10**9):
                 pass  # even now batches can be stored
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("last", [200, 250, 300, 1000])
+def test_no_group_takes_the_room_that_settling_needs(tmp_path: Path, last: int) -> None:
+    async def run() -> None:
+        """Groups of 50 until little is left, then one as large as what is kept free for settling; then all leave."""
+        async with open_store(options(tmp_path, SMALL), FakeClock()) as store:
+            count = 0
+            for first in range(0, 2750, 50):  # some 350 pages of the 352 that appends may take
+                count += len(await store.append(drafts(*range(first, first + 50))))
+            with suppress(StoreFull):
+                count += len(await store.append(drafts(*range(count, count + last))))
+            for first in range(count, count + 500, 5):
+                with suppress(StoreFull):
+                    count += len(await store.append(drafts(*range(first, first + 5))))
+            while (await store.stats()).records[State.WAITING]:
+                await settle_next(store, 50)
+            assert (await store.stats()).records[State.ACCEPTED] == count
 
     asyncio.run(run())
 
