@@ -33,6 +33,9 @@ _WINDOW = 20
 # packet (PACKET_BYTES_MAX) it bounds the memory of a source. Receive Maximum does not: MQTT 3.1.1 has none, it counts
 # no bytes, and mosquitto 2.0.11 exceeds it when a session with a queue is resumed.
 WAITING_BYTES_MAX = 4 * 1_048_576
+# Messages kept in one transaction, as many as the store's own groups: a larger one would find no room in a small store
+# that takes the same messages one after the other.
+_GROUP_MAX = 500
 _MESSAGE_COST_BYTES = 1024  # the objects around a payload
 _FAILURE = 0x80  # reason codes from here on are refusals (MQTT 5, 2.4; MQTT 3.1.1, 3.9.3)
 
@@ -109,7 +112,7 @@ class _Inbox:
     """
     What came over one connection and is not kept yet.
 
-    Everything that came while `keep` was busy is handed to it as one group, so the disk sets the pace.
+    What came while `keep` was busy is handed to it as one group, so the disk sets the pace.
     """
 
     def __init__(self, options: MqttOptions, clock: Clock, link: LinkState, memory: FilterMemory | None) -> None:
@@ -134,7 +137,7 @@ class _Inbox:
         connection.subscribe(self._options.filters, forget=sorted(held - wanted))
 
     async def group(self) -> tuple[list[Message], list[Arrival]]:
-        """Everything that waits, at least one; raises why the connection ended."""
+        """What waits, at least one message; raises why the connection ended."""
         connection = self._connection
         assert connection is not None  # noqa: S101 -- `begin` comes first
         while not self._messages:
@@ -142,8 +145,8 @@ class _Inbox:
                 raise connection.failure
             connection.changed.clear()
             await connection.changed.wait()
-        messages, arrivals = self._messages, self._arrivals
-        self._messages, self._arrivals = [], []
+        messages, self._messages = self._messages[:_GROUP_MAX], self._messages[_GROUP_MAX:]
+        arrivals, self._arrivals = self._arrivals[:_GROUP_MAX], self._arrivals[_GROUP_MAX:]
         return messages, arrivals
 
     def kept(self, messages: Sequence[Message]) -> None:

@@ -225,6 +225,24 @@ def test_the_broker_has_no_more_than_receive_max_on_the_way(mosquitto: Mosquitto
     in_time(scenario)
 
 
+def test_a_backlog_is_kept_in_groups_that_a_small_store_can_take(mosquitto: Mosquitto) -> None:
+    async def scenario() -> None:
+        source, shelf = options(mosquitto.port), Shelf()
+        async with listening(source, shelf.keep):
+            pass
+        await mosquitto.publish_lines("stel/1", [str(n) for n in range(1500)])
+        shelf.open.clear()
+        async with listening(source, shelf.keep):
+            await shelf.busy.wait()
+            await mosquitto.publish("nobody/listens", "time for the broker to send more")
+            shelf.open.set()
+            await shelf.has(1500)
+        assert shelf.payloads == [str(n) for n in range(1500)]
+        assert max(map(len, shelf.groups)) <= 500
+
+    in_time(scenario)
+
+
 def test_a_filter_taken_out_of_the_configuration_is_unsubscribed(mosquitto: Mosquitto, tmp_path: Path) -> None:
     async def scenario() -> None:
         memory = FilterFile(tmp_path / "cell.filters")
