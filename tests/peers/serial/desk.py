@@ -115,6 +115,12 @@ class Shelf:
             self._changed.clear()
             await self._changed.wait()
 
+    async def has_payload(self, payload: bytes) -> None:
+        """Once this frame is kept."""
+        while payload not in self.payloads:
+            self._changed.clear()
+            await self._changed.wait()
+
     async def has_tried(self, count: int) -> None:
         """Once it was asked so many times."""
         while self.tries < count:

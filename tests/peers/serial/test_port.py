@@ -58,7 +58,7 @@ def test_frames_are_the_same_whatever_the_pace_the_noise_and_the_cut(cable: Cabl
                 await cable.send(stream[begin:end])
                 for _ in range(dice.randrange(4)):
                     await asyncio.sleep(0)
-            await desk.shelf.has(len(frames))
+            await desk.shelf.has_payload(frames[-1])  # a piece of noise may be kept as a refused frame, so no count
             kept = [payload for payload in desk.shelf.payloads if payload in frames]
             assert kept == frames
             assert desk.counts["noise_bytes"] > 0
