@@ -78,7 +78,7 @@ def _granted(answer: Answer) -> tuple[str, float]:
     try:
         document = json.loads(answer.body) if answer.status == 200 and answer.is_whole else {}
         token, lasts_s = document["access_token"], float(document.get("expires_in") or _UNSAID_S)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise LinkLost(
             "The token service did not give a token; it is asked again."
         ) from None  # its answer may hold one

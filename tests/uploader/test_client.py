@@ -411,6 +411,7 @@ def test_a_token_service_that_refuses_holds(serve: Serve, ca: Path, tmp_path: Pa
         (200, b'{"access_token": "x", "expires_in": -5}'),
         (200, b'{"access_token": "x", "expires_in": "soon"}'),
         (200, b'{"access_token": "x", "expires_in": NaN}'),
+        (200, b'{"access_token": "x", "expires_in": 1%s}' % (b"0" * 400)),
     ],
 )
 def test_a_token_service_that_is_ill_is_asked_again(
