@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from gateway import __version__
-from gateway.core.errors import Exit, GatewayError
+from gateway.core.errors import Exit, GatewayError, gravest
 
 # name -> (module, what it does); the order is the order of a day: look, run, see, mend
 COMMANDS = {
@@ -49,9 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = import_module(f"gateway.cli.{COMMANDS[arguments.command][0]}")
         code: int = command.run(arguments)
         sys.stdout.flush()
-    except GatewayError as error:
-        complain(str(error))
-        return int(error.exit_code)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -59,9 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 -- the last resort: a person gets a sentence, never a traceback
-        complain(f"This is a mistake in the program ({_place_of(error)}); please report it with what you did.")
-        return int(Exit.SOFTWARE)
+        return _told(gravest(error))
     return code
+
+
+def _told(error: BaseException) -> int:
+    """Say what ended the command; its exit code."""
+    if isinstance(error, GatewayError):
+        complain(str(error))
+        return int(error.exit_code)
+    complain(f"This is a mistake in the program ({_place_of(error)}); please report it with what you did.")
+    return int(Exit.SOFTWARE)
 
 
 def build_parser(full: str | None = None) -> argparse.ArgumentParser:

@@ -154,6 +154,12 @@ class BadInput(GatewayError):
 
 def remedy_of(error: BaseException) -> Remedy:
     """The remedy of an error; of a group, its gravest member's. An error not of ours is a bug: STOP."""
-    if isinstance(error, BaseExceptionGroup):
-        return max(remedy_of(inner) for inner in error.exceptions)
-    return error.remedy if isinstance(error, GatewayError) else Remedy.STOP
+    cause = gravest(error)
+    return cause.remedy if isinstance(cause, GatewayError) else Remedy.STOP
+
+
+def gravest(error: BaseException) -> BaseException:
+    """The error itself; of a group, which is how tasks side by side end, its gravest member."""
+    while isinstance(error, BaseExceptionGroup):
+        error = max(error.exceptions, key=remedy_of)
+    return error
