@@ -55,7 +55,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Distinct dates: `measured` Dm, `claimable` Dc, `received` Dt; `own_zone` is Dc by the readings' own zones."""
+    """Distinct dates: `measured` Dm, `claimable` Dc, `received` Dt; `own_zone` is Dc had each zone been the reading's."""
 
     measured: int
     claimable: int
@@ -131,14 +131,16 @@ def count(readings: Iterable[Judged], period: Period, zone: ZoneInfo) -> Counts:
     for reading in readings:
         if reading.reason is not None or reading.measured_ms is None:
             continue
-        day = civil_date(reading.measured_ms, zone)
+        day, own_day = (civil_date(reading.measured_ms, each) for each in (zone, reading.own_zone or zone))
+        in_time = reading.acked_ms is not None and reading.acked_ms < period.close_ms
+        if in_time and period.holds(own_day):
+            own.add(own_day)
         if not period.holds(day):
             continue
         measured.add(day)
-        if reading.acked_ms is not None and reading.acked_ms < period.close_ms:
+        if reading.acked_ms is not None and in_time:
             claimable.add(day)
             received.add(civil_date(reading.acked_ms, zone))
-            own.add(civil_date(reading.measured_ms, reading.own_zone or zone))
     return Counts(len(measured), len(claimable), len(received), len(own))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from config.rules import profiles
 from gateway.core.bundle import read_bundle
-from tests.core.bundles import Json, assessed, at, bundle, device, reading, span
+from tests.core.bundles import Json, assessed, at, bundle, device, reading, readings, span
 
 EDGE = at("2026-03-10 12:00")
 WIDE = [device(assigned=[span(from_="2026-01-01T00:00:00Z")])]
@@ -32,6 +32,24 @@ def test_an_assignment_holds_from_its_start_up_to_its_end(clock: str, codes: lis
 def test_a_service_holds_from_its_start_to_its_end_both_included(clock: str, codes: list[str]) -> None:
     service = {"start": EDGE.isoformat(), "end": at("2026-03-10 13:00").isoformat()}
     assert reasons([reading(at(f"2026-03-10 {clock}"))], devices=WIDE, enrolment=service) == codes
+
+
+@pytest.mark.parametrize(
+    ("moments", "own_zone", "outcome"),
+    [
+        (["2026-03-10 08:00", "2026-03-31 22:30"], "Europe/London", ("99445", "none", "REVIEW")),
+        (["2026-03-10 08:00", "2026-04-01 01:00"], "America/Los_Angeles", ("none", "none", "REVIEW")),
+        ([f"2026-03-{day:02} 12:00" for day in range(3, 32)] + ["2026-03-31 22:30"], "Europe/London", None),
+    ],
+    ids=["falls out of the period", "falls into it", "adds no day past its end"],
+)
+def test_a_readings_own_zone_is_held_to_the_same_period(
+    moments: list[str], own_zone: str, outcome: tuple[str, str, str] | None
+) -> None:
+    away = reading(at(moments[-1]), timezone=own_zone)
+    result = assessed(bundle([*readings([at(moment) for moment in moments[:-1]]), away]))
+    assert (result.candidate, result.conservative, result.status) == (outcome or ("99454", "99454", "CLEAN"))
+    assert result.reasons == (("time zone",) if outcome else ())
 
 
 @pytest.mark.parametrize(("number", "truncated"), [(1, False), (2, True)])
