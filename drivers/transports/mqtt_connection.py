@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
                     lambda: self, options.host, options.port, ssl=tls, happy_eyeballs_delay=0.25
                 )
                 return await self._accepted
-        except OSError as error:  # TLS errors and time-outs are OSErrors
+        except (OSError, UnicodeError) as error:  # TLS errors and time-outs are OSErrors; UnicodeError: no host's name
             raise from_network(error) from error
 
     def _identify(self) -> None:

@@ -60,6 +60,8 @@ def from_network(error: BaseException) -> GatewayError:
         return _from_tls(error)
     if isinstance(error, socket.gaierror):
         return LinkLost("The broker's name cannot be found; check the network and url.")
+    if isinstance(error, UnicodeError):
+        return Refused("The name in url is none that a broker can have; check it.")
     if isinstance(error, TimeoutError):
         return LinkTimeout("The broker does not answer; check the network and url.")
     if isinstance(error, ConnectionRefusedError):

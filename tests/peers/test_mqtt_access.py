@@ -70,6 +70,16 @@ def test_a_password_file_that_is_not_there_holds_the_source_and_not_the_hub(guar
     in_time(scenario)
 
 
+@pytest.mark.parametrize("host", ["hub..example.org", "x" * 64 + ".example.org"])
+def test_a_name_that_no_host_can_have_holds_the_source_and_not_the_hub(host: str) -> None:
+    async def scenario() -> None:
+        error = await failure_of(options(1883, host=host))
+        assert type(error) is Refused
+        assert host not in str(error)
+
+    in_time(scenario)
+
+
 @dataclass(frozen=True)
 class _Pki:
     """A broker behind TLS, its authority, and a hub's certificate with its key."""
