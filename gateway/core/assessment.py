@@ -55,7 +55,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Distinct dates: `measured` Dm, `claimable` Dc, `received` Dt; `own_zone` is Dc had each zone been the reading's."""
+    """Distinct dates: `measured` Dm, `claimable` Dc, `received` Dt; `own_zone` is Dc by the readings' own zones."""
 
     measured: int
     claimable: int

@@ -9,6 +9,7 @@ from config.rules import profiles
 from gateway.core.bundle import read_bundle
 from tests.core.bundles import Json, assessed, at, bundle, device, reading, readings, span
 
+LATER = "2026-06-01T00:00:00Z"
 EDGE = at("2026-03-10 12:00")
 WIDE = [device(assigned=[span(from_="2026-01-01T00:00:00Z")])]
 
@@ -34,22 +35,26 @@ def test_a_service_holds_from_its_start_to_its_end_both_included(clock: str, cod
     assert reasons([reading(at(f"2026-03-10 {clock}"))], devices=WIDE, enrolment=service) == codes
 
 
+_NOONS = [f"2026-03-{day:02} 12:00" for day in range(3, 32)]
+
+
 @pytest.mark.parametrize(
-    ("moments", "own_zone", "outcome"),
+    ("number", "moments", "outcome"),
     [
-        (["2026-03-10 08:00", "2026-03-31 22:30"], "Europe/London", ("99445", "none", "REVIEW")),
-        (["2026-03-10 08:00", "2026-04-01 01:00"], "America/Los_Angeles", ("none", "none", "REVIEW")),
-        ([f"2026-03-{day:02} 12:00" for day in range(3, 32)] + ["2026-03-31 22:30"], "Europe/London", None),
+        (1, ["2026-03-10 08:00", "2026-03-31 22:30"], ("99445", "none", "REVIEW: time zone")),
+        (2, ["2026-04-10 08:00", "2026-03-31 22:30"], ("none", "none", "REVIEW: time zone")),
+        (1, [*_NOONS, "2026-03-02 12:00", "2026-03-31 22:30"], ("99454", "99454", "CLEAN")),
     ],
-    ids=["falls out of the period", "falls into it", "adds no day past its end"],
+    ids=["falls out of the period", "falls into the next", "makes no date a thirty-first"],
 )
 def test_a_readings_own_zone_is_held_to_the_same_period(
-    moments: list[str], own_zone: str, outcome: tuple[str, str, str] | None
+    number: int, moments: list[str], outcome: tuple[str, str, str]
 ) -> None:
-    away = reading(at(moments[-1]), timezone=own_zone)
-    result = assessed(bundle([*readings([at(moment) for moment in moments[:-1]]), away]))
-    assert (result.candidate, result.conservative, result.status) == (outcome or ("99454", "99454", "CLEAN"))
-    assert result.reasons == (("time zone",) if outcome else ())
+    away = reading(at(moments[-1]), timezone="Europe/London")
+    near = readings([at(moment) for moment in moments[:-1]])
+    result = assessed(bundle([*near, away], period=number, now=LATER))
+    status = ": ".join([result.status, *result.reasons])
+    assert (result.candidate, result.conservative, status) == outcome
 
 
 @pytest.mark.parametrize(("number", "truncated"), [(1, False), (2, True)])
