@@ -202,7 +202,10 @@ def _codec(asked: argparse.Namespace) -> dict[str, float]:
 
 
 def _hub(asked: argparse.Namespace) -> dict[str, float]:
+    from gateway.lean import share_heaps
     from gateway.wiring import local_desk
+
+    share_heaps()  # as the daemon does
 
     async def run() -> dict[str, float]:
         with tempfile.TemporaryDirectory(prefix="bench-hub-") as folder:
