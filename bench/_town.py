@@ -68,6 +68,7 @@ class Town:
 
 @contextmanager
 def founded(folder: Path) -> Iterator[Town]:
+    """With the reference backend."""
     command = [
         sys.executable,
         "-m",
@@ -79,16 +80,24 @@ def founded(folder: Path) -> Iterator[Town]:
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as backend:
         assert backend.stdout is not None
-        address = backend.stdout.readline().strip()
-        broker = Mosquitto(folder, listener=["allow_anonymous true"])
-        broker.start()
-        (folder / "buffer.key").write_text(secrets.token_hex(32))
-        (folder / "buffer.key").chmod(0o600)
-        (folder / "gateway.toml").write_text(_CONFIG.format(folder=folder, backend=address, port=broker.port))
-        town = Town(folder, broker)
         try:
-            yield town
+            with settled(folder, backend.stdout.readline().strip()) as town:
+                yield town
         finally:
-            town.stop_daemon()
-            broker.stop()
             backend.terminate()
+
+
+@contextmanager
+def settled(folder: Path, backend: str) -> Iterator[Town]:
+    """With a backend at this address."""
+    broker = Mosquitto(folder, ["max_queued_messages 0"], listener=["allow_anonymous true"])
+    broker.start()
+    (folder / "buffer.key").write_text(secrets.token_hex(32))
+    (folder / "buffer.key").chmod(0o600)
+    (folder / "gateway.toml").write_text(_CONFIG.format(folder=folder, backend=backend, port=broker.port))
+    town = Town(folder, broker)
+    try:
+        yield town
+    finally:
+        town.stop_daemon()
+        broker.stop()
