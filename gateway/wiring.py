@@ -23,6 +23,7 @@ from drivers.transports.serial_options import SerialOptions
 from drivers.transports.webhook_options import WebhookOptions, by_address
 from gateway import __version__, control, pages
 from gateway.clock import HubClock
+from gateway.core.errors import StoreFull
 from gateway.core.link import LinkState
 from gateway.core.record import canonical
 from gateway.core.time import Clock
@@ -172,12 +173,20 @@ async def _announce(links: Sequence[LinkState]) -> None:
 
 
 async def _retention(store: Store, clock: Clock) -> None:
-    await store.purge()
+    await _purge(store)
     await clock.sleep(_WARM_S)
     give_back()
     while True:
         await clock.sleep(_PURGE_S)
+        await _purge(store)
+
+
+async def _purge(store: Store) -> None:
+    """Deleting is writing too: a disk without room for it must not end the daemon; the next hour tries again."""
+    try:
         await store.purge()
+    except StoreFull:
+        log.warning("store.not_purged", reason="full")
 
 
 async def _prove_life(desk: Desk, clock: Clock) -> None:

@@ -1,6 +1,4 @@
 import asyncio
-import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -130,17 +128,6 @@ def test_the_file_shrinks_after_a_purge(tmp_path: Path) -> None:
     before, after = asyncio.run(run())
     assert before > 6 * MIB
     assert after < 2 * MIB
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=12m,mode=0700", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_disk_without_room_says_full_settles_and_recovers(tmp_path: Path, small_disk: Path) -> None:
