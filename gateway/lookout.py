@@ -7,14 +7,16 @@ the store is full the same is found at the next look.
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+import structlog
+
 from buffer.store import Store
 from gateway.core.batch import State
-from gateway.core.errors import StoreFull
+from gateway.core.errors import StoreBroken, StoreFull
 from gateway.core.link import LinkState
 from gateway.core.reading import Draft
 from gateway.core.record import canonical
@@ -26,6 +28,9 @@ AT_RISK = "days.at_risk"
 _TURN_S = 60.0
 _HOUR_S = 3600.0
 _LEAST_OFF_S = 600.0
+_UNREADABLE = "A page of the store cannot be read; check the disk with `vitals-gateway doctor`."
+
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -77,19 +82,35 @@ class Lookout:
 
     async def run(self) -> None:
         """Look every minute; the first look comes after a minute, when the daemon has found its feet."""
-        await self.begin()
+        await self._sees(self.begin)
         try:
             since_s = 0.0
             while True:
                 await self.clock.sleep(_TURN_S)
                 since_s += _TURN_S
-                await self.look()
+                sees = await self._sees(self.look)
                 if since_s >= _HOUR_S:
                     since_s = 0.0
                     self.sign.leave(self.clock.now(), "running")
-                    await self.look_at_days()
+                    if sees:  # days that cannot be read must not be called lost
+                        await self._sees(self.look_at_days)
         finally:
             self.sign.leave(self.clock.now(), "stopped")
+
+    async def _sees(self, look: Callable[[], Awaitable[None]]) -> bool:
+        """
+        Look, and say whether the ledger could be read.
+
+        A damaged page is told to a person and ends nothing: what comes in is kept all the same, and whoever writes
+        finds out for itself that the store can be written no more.
+        """
+        try:
+            await look()
+        except StoreBroken as error:
+            self.store.damage = self.store.damage or _UNREADABLE
+            _log.error("lookout.unreadable", error=error)
+            return False
+        return True
 
     async def begin(self) -> None:
         """Take up what the ledger says is open, and tell how long the daemon was off."""
