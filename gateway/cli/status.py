@@ -4,7 +4,7 @@ import argparse
 
 from gateway.cli.ask import add_json, answered
 from gateway.cli.days import pace_text
-from gateway.cli.table import table
+from gateway.cli.table import sentence, table
 from gateway.control import Answer
 
 _EXAMPLES = """\
@@ -26,13 +26,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(answer: Answer) -> None:
     hub, clock, buffer = answer["hub"], answer["clock"], answer["buffer"]
     running = f"running since {hub['started_at']}" if answer["running"] else "not running; this is the store as it lies"
-    print(f"hub {hub['id']} ({hub['site']}), vitals-gateway {hub['version']}, {running}")
+    print(sentence(f"hub {hub['id']} ({hub['site']}), vitals-gateway {hub['version']}, {running}"))
     print(f"clock: {'synchronised' if clock['synchronised'] else 'NOT synchronised'} at {answer['now']}")
     if answer["links"]:
         print()
         print(table(("source", "state", "frames", "last frame", "why"), [_link_row(link) for link in answer["links"]]))
     print()
-    print(_buffer_text(buffer))
+    print(sentence(_buffer_text(buffer)))
     if answer["devices"]:
         rows = [
             (name, said["driver"], said["modality"], said["received_at"]) for name, said in answer["devices"].items()
@@ -43,8 +43,8 @@ def _show(answer: Answer) -> None:
         print()
         print(table(("patient", "program", "days", "how it goes"), [_patient_row(each) for each in answer["patients"]]))
     print()
-    for sentence in answer["needs_person"]:
-        print(f"! {sentence}")
+    for said in answer["needs_person"]:
+        print(sentence(f"! {said}"))
     if not answer["needs_person"]:
         print("Nothing needs a person.")
 
