@@ -8,6 +8,7 @@ from buffer.rows import Entry
 from buffer.store import Store
 from gateway.access import EVERYONE, access_draft
 from gateway.acts import act_draft, acts
+from gateway.attention import NOT_RUNNING, lasting
 from gateway.core.errors import BadInput, StoreFull
 from gateway.core.secret import SecretRef
 from gateway.core.time import utc_text
@@ -17,6 +18,7 @@ from gateway.manual import typed_reading
 from gateway.registry import Registry
 from gateway.replaying import arrival_of
 from gateway.tally import Tally
+from gateway.troubles import PREFIX, Troubles
 
 if TYPE_CHECKING:
     from gateway.evidence.answers import Files
@@ -68,6 +70,7 @@ class Desk:
     async def _status(self, question: Question) -> Answer:
         """The hub's state; who lags is told to a person, not to a program that only looks at the hub."""
         answer = {"running": self.running, **status_json(self.watched, await self.store.stats())}
+        answer["needs_person"] += await self._lasting()
         if visits := len(self.registry.open_visits()):
             answer["needs_person"].append(
                 f"{visits} setup visits are under way, and meanwhile no reading of their devices counts; "
@@ -79,6 +82,12 @@ class Desk:
         await self.tally.catch_up(now_ms)
         answer["patients"] = [found.as_json() for found in self.tally.progress(now_ms)]
         return await self._logged("status", EVERYONE, question, answer) if answer["patients"] else answer
+
+    async def _lasting(self) -> list[str]:
+        """What has lasted, and that no daemon runs: what a look at this moment does not tell."""
+        events = (entry.record for entry in await self.store.events(PREFIX))
+        found = lasting(Troubles.from_events(events).open, self.watched.links, self.watched.clock.now().utc_ms)
+        return found if self.running else [NOT_RUNNING, *found]
 
     async def _days(self, question: Question) -> Answer:
         answer = await self._files().days(question, self.watched.clock.now().utc_ms)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from config.load import Options
 from drivers.transports.mqtt_options import MqttOptions
+from gateway.attention import CLOCK, NOT_RUNNING
 from gateway.clock import HubClock
 from gateway.control import asked
 from gateway.core.errors import GatewayError
@@ -64,14 +65,14 @@ async def examine(options: Options) -> AsyncIterator[Line]:
     if options.upload:
         yield await _backend(options.upload)
     for sentence in status["needs_person"]:
-        yield Line("needs a person", State.FAIL, sentence)
+        if sentence not in (NOT_RUNNING, CLOCK):  # each has its line above
+            yield Line("needs a person", State.FAIL, sentence)
 
 
 def _clock() -> Line:
     if HubClock().synchronised():
         return Line("clock", State.OK, "It is synchronised.")
-    remedy = "The clock follows no time source; turn on systemd-timesyncd or chrony, or connect the network."
-    return Line("clock", State.WARN, remedy)
+    return Line("clock", State.WARN, CLOCK)
 
 
 def _secrets(options: Options) -> Iterator[Line]:
@@ -131,9 +132,9 @@ def _daemon(status: dict[str, Any]) -> Iterator[Line]:
     if status["running"]:
         yield Line("daemon", State.OK, f"It runs since {status['hub']['started_at']}.")
     else:
-        yield Line("daemon", State.WARN, "It does not run; systemctl start vitals-gateway.")
+        yield Line("daemon", State.WARN, NOT_RUNNING)
     buffer = status["buffer"]
-    full = "It is full: readings are refused until the backend accepts, or size_max_mb is raised."
+    full = "It takes nothing new; what is full is said below."
     yield Line(
         "store", State.FAIL if buffer["is_full"] else State.OK, full if buffer["is_full"] else _store_said(buffer)
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from buffer.rows import Stats
 from gateway import __version__
-from gateway.core.batch import State
+from gateway.attention import wanting
 from gateway.core.link import LinkState
 from gateway.core.time import Clock, utc_text
 from gateway.intake import LastHeard
@@ -70,18 +70,6 @@ def one_line(links: Sequence[LinkState]) -> str:
     return "; ".join(down) if down else "Everything is connected."
 
 
-def needs_person(watched: Watched, stats: Stats) -> list[str]:
-    """What only a person can mend, a sentence each."""
-    sentences = [f"{link.name}: {link.why}" for link in watched.links if link.needs_person]
-    if stats.is_full:
-        sentences.append("The store is full: readings are refused until the backend accepts or size_max_mb is raised.")
-    if stats.damage:
-        sentences.append(stats.damage)
-    if refused := stats.records.get(State.REFUSED, 0):
-        sentences.append(f"The backend refused {refused} records; `vitals-gateway queue` shows why.")
-    return sentences
-
-
 def status_json(watched: Watched, stats: Stats) -> dict[str, Any]:
     """The answer of `status`."""
     now = watched.clock.now()
@@ -96,7 +84,7 @@ def status_json(watched: Watched, stats: Stats) -> dict[str, Any]:
             "refused_frames": watched.counts.total("vitals_frames_refused_total"),
         },
         "devices": watched.last.as_json(),
-        "needs_person": needs_person(watched, stats),
+        "needs_person": wanting(watched.links, stats, now),
     }
 
 
