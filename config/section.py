@@ -72,7 +72,8 @@ class Section:
         """Note a mistake of a key, or of the table itself where `key` is empty."""
         path = f"{self.path}.{key}".strip(".") if key else self.path
         line = self._lines.of(path)
-        self._mistakes.append(f"{f'line {line}: ' if line else ''}{path or 'the file'} {what}.")
+        end = "" if what.endswith("?") else "."
+        self._mistakes.append(f"{f'line {line}: ' if line else ''}{path or 'the file'} {what}{end}")
 
     def has(self, key: str) -> bool:
         """Whether the key is there."""
@@ -151,7 +152,7 @@ class Section:
         for key in self._table:
             if key not in self._asked:
                 close = difflib.get_close_matches(key, self._asked, 1)
-                self.wrong(key, "is not a known key" + (f"; did you mean {close[0]}?" if close else "")[:60])
+                self.wrong(key, "is not a known key" + (f"; did you mean {close[0]}?" if close else ""))
 
 
 def secret_ref(value: Any) -> SecretRef:
@@ -181,7 +182,7 @@ def listen_address(value: Any) -> tuple[str, int]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise ValueError("must be text")
+        raise ValueError("must be text, and not empty")
     return value
 
 

@@ -142,7 +142,7 @@ class Registry(Roster):
         """An `enrolment` record that ends the open episode, with its reason in `why`."""
         at_ms = act.now_ms if end_ms is None else end_ms
         if not act.why:
-            raise BadInput("Say why the enrolment ends; the reason is kept with it.")
+            raise BadInput("Say why the enrolment ends, with --why; the reason is kept with it.")
         _check_backdating(act, at_ms, "The enrolment would end before now")
         episode = self._open(patient, program)
         if at_ms < episode.start_ms:
@@ -173,7 +173,9 @@ def _taken(old: Assignment, new: Assignment) -> str:
 
 def _check_backdating(act: Act, instant_ms: int, what: str) -> None:
     if instant_ms < act.now_ms and not (act.backdated and act.why):
-        raise BadInput(f"{what}; say that it is back-dated and why, so that the record shows it.")
+        raise BadInput(
+            f"{what}, so it is back-dated: give its time with --from and the reason with --why; the record shows both."
+        )
 
 
 def _check_practitioners(count: int) -> None:
