@@ -3,9 +3,11 @@ Logs: events, not prose, as JSON lines on stderr. Never a value, a name, an addr
 
 Redaction is by allow-list: a field that is not named in `_MAY_STAND` loses its value, whoever logged it. Texts of
 foreign libraries (paho, httpx, asyncio) are dropped but for their logger and level: they quote topics and addresses.
+The store logs by the standard library, and keeps the names of its events.
 """
 
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -25,6 +27,8 @@ _MAY_STAND = frozenset(
      "status", "remedy", "version", "error", "where", "batch_size", "delay_s", "attempts", "seq", "limit", "remaining"}
 )  # fmt: skip
 _REDACTED = "[redacted]"
+# `store.broken`: a name, with nothing of a record in it.
+_NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 
 Event = MutableMapping[str, Any]
 
@@ -63,4 +67,5 @@ def _plain(value: Any) -> Any:
 
 def _foreign(_logger: Any, _method: str, event: Event) -> Event:
     kept: Event = {key: event[key] for key in ("level", "logger", "timestamp") if key in event}
-    return {"event": "library.said"} | dict(kept)
+    is_ours = str(event.get("logger")).startswith("buffer.") and _NAME.fullmatch(str(event.get("event")))
+    return {"event": event["event"] if is_ours else "library.said"} | dict(kept)

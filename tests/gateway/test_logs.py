@@ -29,3 +29,18 @@ def test_planted_secrets_and_values_never_reach_a_line() -> None:
     assert len(lines) == 4 * len(PLANTED)
     assert {line["event"] for line in lines} == {"reading.kept", "upload.failed", "library.said"}
     assert {line["driver"] for line in lines if "driver" in line} == {"stel"}
+
+
+def test_what_the_store_says_keeps_its_name() -> None:
+    script = """
+import logging
+from gateway import logs
+logs.set_up()
+logging.getLogger("buffer.store").warning("store.quarantined")
+logging.getLogger("buffer.writer").error("store.broken", exc_info=ValueError("s3cret"))
+logging.getLogger("buffer.store").warning("file %s", "s3cret")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["store.quarantined", "store.broken", "library.said"]
+    assert "s3cret" not in done.stderr
