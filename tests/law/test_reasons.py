@@ -23,6 +23,7 @@ BROAD: dict[str, str] = {
     "drivers/transports/serial_session.py": "hands the frame on, so that intake keeps it with the driver's fault",
     "gateway/intake.py": "keeps the frame as refused: a driver's bug costs neither the hub nor the frame",
     "gateway/cli/__init__.py": "the last resort: a person gets a sentence and exit 70, never a traceback",
+    "gateway/cli/run.py": "hands the error of a lookup to whoever waits for it, as a pool of threads does",
 }
 
 
