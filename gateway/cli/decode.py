@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from drivers import registry
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     for line in _lines(arguments):
         answer = _decoded(driver, line, arguments)
         refused = refused or "error" in answer
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
     return int(Exit.DATA if refused else Exit.OK)
 
 
@@ -112,9 +113,10 @@ def _lines(arguments: argparse.Namespace) -> Iterator[bytes]:
         yield arguments.hex.encode()
         return
     try:
-        # never str.splitlines: a JSON text may hold U+2028, which is no end of a frame
-        whole = arguments.file.read_bytes() if arguments.file else sys.stdin.buffer.read()
+        # bytes, never str.splitlines: a JSON text may hold U+2028, which is no end of a frame
+        with arguments.file.open("rb") if arguments.file else nullcontext(sys.stdin.buffer) as frames:
+            # one at a time: `mosquitto_sub` never comes to an end
+            for line in frames:
+                yield line.removesuffix(b"\n").removesuffix(b"\r")
     except OSError as error:
         raise NotThere(f"The file {arguments.file} cannot be read; check its path.") from error
-    for line in whole.removesuffix(b"\n").split(b"\n"):
-        yield line.removesuffix(b"\r")
