@@ -151,9 +151,9 @@ class Intake:
         if device is None:
             raise DecodeError("The frame does not say which device sent it.")
         if arrival.retained and not names_itself(sample):
-            return _retained(arrival, driver, device)
+            return _retained(arrival, driver, device, index)
         if sample.kind in (SampleKind.STATUS, SampleKind.ALERT_TECHNICAL) and not sample.observations:
-            return _status(arrival, driver, device, sample)
+            return _status(arrival, driver, device, sample, index)
         return self._reading(arrival, driver, device, sample, index)
 
     def _reading(self, arrival: Arrival, driver: Driver, device: DeviceIdentity, sample: Sample, index: int) -> Draft:
@@ -230,7 +230,7 @@ def _frame_json(frame: Frame) -> dict[str, Any]:
     return told
 
 
-def _event(name: str, arrival: Arrival, driver: Driver, **more: Any) -> Draft:
+def _event(name: str, arrival: Arrival, driver: Driver, index: int = 0, **more: Any) -> Draft:
     body = {
         "name": name,
         "at": arrival.heard.text,
@@ -241,7 +241,9 @@ def _event(name: str, arrival: Arrival, driver: Driver, **more: Any) -> Draft:
         **_kept_frame(arrival.frame),
         **more,
     }
-    parts = (name, driver.name, arrival.frame.source or "", arrival.frame.topic or "")
+    # a frame's first event is named by the frame alone; further ones by their place in it as well
+    place_in_it = (str(index),) if index else ()
+    parts = (name, driver.name, arrival.frame.source or "", arrival.frame.topic or "", *place_in_it)
     digest = hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass") + b"\x1f" + arrival.frame.payload)
     return Draft(digest.hexdigest(), "event", body, arrival.heard.utc_ms)
 
@@ -259,17 +261,18 @@ def _refused(arrival: Arrival, driver: Driver, kind: str, sentence: str) -> Draf
     return _event("frame.refused", arrival, driver, device=device, error={"kind": kind, "message": sentence})
 
 
-def _retained(arrival: Arrival, driver: Driver, device: DeviceIdentity) -> Draft:
+def _retained(arrival: Arrival, driver: Driver, device: DeviceIdentity, index: int) -> Draft:
     """A broker's last known value, replayed: kept as what it is, never as a new reading."""
-    return _event("frame.retained", arrival, driver, device=device.id)
+    return _event("frame.retained", arrival, driver, index, device=device.id)
 
 
-def _status(arrival: Arrival, driver: Driver, device: DeviceIdentity, sample: Sample) -> Draft:
+def _status(arrival: Arrival, driver: Driver, device: DeviceIdentity, sample: Sample, index: int) -> Draft:
     """A heartbeat or a technical alert: evidence that the device lived, not a reading."""
     return _event(
         "device.status",
         arrival,
         driver,
+        index,
         device=device.id,
         kind=sample.kind,
         status=list(sample.status),

@@ -15,7 +15,7 @@ from drivers import registry
 from drivers.contract import Driver, Form, Grade, Link
 from drivers.payload import PAYLOAD_BYTES_MAX
 from gateway.core.errors import StoreFull
-from gateway.core.reading import Arrival, Capture, Draft, Frame, Sample
+from gateway.core.reading import Arrival, Capture, DeviceIdentity, Draft, Frame, Sample, SampleKind
 from gateway.core.record import check_plain
 from gateway.core.time import Placed
 from gateway.intake import Intake, Place
@@ -139,6 +139,19 @@ def test_a_driver_that_breaks_costs_neither_the_frame_nor_the_hub() -> None:
     )  # fmt: skip
     (draft,) = kept(arrival(b"{}"), drivers=lambda _name: driver)
     assert draft.body["error"]["kind"] == "DriverFault"
+
+
+def test_every_status_in_a_frame_is_an_event_of_its_own() -> None:
+    def decode(_frame: Frame) -> tuple[Sample, ...]:
+        ids = [DeviceIdentity(id=f"stel:{name}") for name in "AB"]
+        return tuple(Sample(kind=SampleKind.STATUS, device=device, status=("heartbeat",)) for device in ids)
+
+    two = replace(registry.named("stel"), sources={"payload": decode})
+    first, second = kept(arrival(b"{}"), drivers=lambda _name: two)
+    assert (first.body["device"], second.body["device"]) == ("stel:A", "stel:B")
+    assert first.record_id != second.record_id
+    replayed = kept(arrival(b"{}", retained=True), drivers=lambda _name: two)
+    assert len({draft.record_id for draft in replayed}) == 2
 
 
 def test_a_full_store_is_the_callers_to_know() -> None:
