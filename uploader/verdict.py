@@ -24,6 +24,7 @@ from gateway.core.batch import Outcome, Status
 # An answer of 1,000 results with reasons is below 0.5 MB; whatever is longer is not the contract.
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 
+_WORDS = frozenset(Status)
 _SPLIT = frozenset({400, 413, 422})
 _HOLD = frozenset({401, 403})
 _LATER = frozenset({408, 425, 429})
@@ -170,18 +171,32 @@ def _document(answer: Answer, batch_id: str) -> dict[str, Any]:
 
 
 def _outcomes(results: Any, sent: frozenset[str]) -> tuple[Outcome, ...]:
+    """
+    What is said of our records.
+
+    A word we do not know, or one on another record, is passed over: it must not keep the others from being settled for
+    ever. An answer that says nothing else is no answer to this batch.
+    """
     said: dict[str, Outcome] = {}
     for result in _list(results):
         outcome = _outcome(result)
-        if outcome.record_id not in sent or said.setdefault(outcome.record_id, outcome).status != outcome.status:
+        if outcome is None or outcome.record_id not in sent:
+            continue
+        if said.setdefault(outcome.record_id, outcome).status != outcome.status:
             raise ValueError
+    if results and not said:
+        raise ValueError
     return tuple(said.values())
 
 
-def _outcome(result: Any) -> Outcome:
-    record_id, status, reason = result["record_id"], Status(result["status"]), result.get("reason")
-    if not isinstance(record_id, str) or not isinstance(reason, str | None):
+def _outcome(result: Any) -> Outcome | None:
+    """None where the status is a word of another contract."""
+    record_id, word, reason = result["record_id"], result["status"], result.get("reason")
+    if not isinstance(record_id, str) or not isinstance(word, str) or not isinstance(reason, str | None):
         raise TypeError
+    if word not in _WORDS:
+        return None
+    status = Status(word)
     if status is not Status.REFUSED:
         return Outcome(record_id, status)
     return Outcome(record_id, status, plain(reason or "") or "the backend gave no reason")

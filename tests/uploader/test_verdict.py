@@ -66,6 +66,11 @@ def test_the_same_word_twice_is_one_word() -> None:
     assert judge(answer(200, document), "k", IDS, NOW_MS) == Settled((Outcome("a", Status.ACCEPTED),))
 
 
+def test_a_stranger_or_a_strange_word_does_not_keep_the_others_from_being_settled() -> None:
+    document = results(("a", "accepted"), ("d", "accepted"), ("b", "parked"))
+    assert judge(answer(200, document), "k", IDS, NOW_MS) == Settled((Outcome("a", Status.ACCEPTED),))
+
+
 def test_no_results_settle_nothing() -> None:
     assert judge(answer(200, results()), "k", IDS, NOW_MS) == Settled(())
 
