@@ -7,6 +7,9 @@ from pathlib import Path
 
 from gateway.core.errors import NotThere
 
+# Where systemd lays the running service's credentials: root's `doctor` looks at the same ones.
+_OF_THE_SERVICE = "/run/credentials/vitals-gateway.service"
+
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
@@ -24,8 +27,8 @@ class SecretRef:
         """Where it is read from; raises NotThere where systemd passed no credentials."""
         if self.kind == "file":
             return Path(self.name)
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        if not folder:
+        folder = os.environ.get("CREDENTIALS_DIRECTORY") or _OF_THE_SERVICE
+        if not Path(folder).is_dir():
             raise NotThere(
                 f"The credential {self.name} is passed by systemd, and this process was not started by it; "
                 "start the service, or name a file with file:PATH."
