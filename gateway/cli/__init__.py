@@ -8,8 +8,10 @@ Each command is a module with `add_arguments(parser)` and `run(arguments) -> int
 import argparse
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 
 from gateway import __version__
@@ -39,6 +41,17 @@ CONFIG_DEFAULT = "/etc/vitals-gateway/gateway.toml"
 _EPILOG = """\
 Every reading command takes --json. The configuration is --config PATH, else $VITALS_GATEWAY_CONFIG, else
 /etc/vitals-gateway/gateway.toml. Try `vitals-gateway demo` first; `vitals-gateway COMMAND --help` shows examples."""
+
+
+class _Help(argparse.HelpFormatter):
+    """Prose wraps at the terminal's edge; an example, an indented line, stays as it is written."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:  # noqa: ARG002 -- the signature is argparse's
+        parts = groupby(text.splitlines(), key=lambda line: not line or line[0] == " ")
+        return "\n".join(
+            "\n".join(lines) if as_written else textwrap.fill(" ".join(lines), width, break_on_hyphens=False)
+            for as_written, lines in parts
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,14 +88,13 @@ def build_parser(full: str | None = None) -> argparse.ArgumentParser:
         prog="vitals-gateway",
         description="Device gateway for remote patient monitoring: from a device's frame to an accepted record.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("--version", action="version", version=f"vitals-gateway {__version__}")
     parser.add_argument("--config", metavar="PATH", type=Path, help="the configuration file (TOML)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, (module, what) in COMMANDS.items():
-        raw = argparse.RawDescriptionHelpFormatter
-        sub = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".", formatter_class=raw)
+        sub = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".", formatter_class=_Help)
         sub.add_argument("--config", metavar="PATH", type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         if full in (name, "*"):
             import_module(f"gateway.cli.{module}").add_arguments(sub)
