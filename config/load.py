@@ -30,8 +30,8 @@ SITES = ("home", "clinic", "cloud")
 _SIZE_MB_LEAST = 8  # below this the schema, the headroom and the write-ahead log leave no room for readings
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _LATER = {
-    "ble": "Bluetooth is not part of this version; leave it out, or set enabled = false",
-    "console": "the technician's page is not part of this version; leave it out, or set enabled = false",
+    "ble": "asks for Bluetooth, which is not part of this version; leave it out, or set enabled = false",
+    "console": "asks for a page that is not part of this version; leave it out, or set enabled = false",
 }
 
 
@@ -150,7 +150,7 @@ def _upload(top: Section) -> UploadOptions | None:
         timeout_s=table.number("timeout_s", 30.0, most=600),
         compress=table.choice("compress", ("zstd", "gzip", "none"), "gzip"),
         auth=_auth(table),
-        ca=table.file("ca"),
+        ca=table.pem("ca"),
         insecure=table.flag("insecure"),
         sign_key=table.secret("sign_key"),
     )
@@ -189,7 +189,7 @@ def _oauth2(table: Section) -> Auth:
 
 
 def _mtls(table: Section) -> Auth:
-    cert, key = table.file("cert", required=True), table.file("key", required=True)
+    cert, key = table.pem("cert", required=True), table.pem("key", required=True)
     return MtlsAuth(cert, key) if cert and key else NoAuth()
 
 
@@ -236,9 +236,9 @@ def _mqtt_source(table: Section, hub: HubOptions, driver: Callable[[Any], str]) 
         client_id=table.text("client_id", hub.id),
         username=table.text("username") or None,
         password=table.secret("password"),
-        ca=table.file("ca"),
-        cert=table.file("cert"),
-        key=table.file("key"),
+        ca=table.pem("ca"),
+        cert=table.pem("cert"),
+        key=table.pem("key"),
         topics=_topics(table, driver),
     )
     if not tls and (options.ca or options.cert or options.key):
@@ -293,4 +293,4 @@ def _not_yet(top: Section) -> None:
     for key in ("ble", "console"):
         table = top.table(key)
         if table is not None and table.flag("enabled", default=True):
-            top.wrong(key, f": {_LATER[key]}")
+            top.wrong(key, _LATER[key])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from gateway.core.errors import NotThere
 from gateway.core.secret import SecretRef
 
 T = TypeVar("T")
@@ -119,6 +120,10 @@ class Section:
         """The absolute path of a file."""
         return self.get(key, _path, required=required)
 
+    def pem(self, key: str, *, required: bool = False) -> Path | None:
+        """A certificate or key: an absolute path, `file:PATH` or `credential:NAME`."""
+        return self.get(key, _pem, required=required)
+
     def secret(self, key: str, *, required: bool = False) -> SecretRef | None:
         """`credential:NAME` or `file:PATH`; never the secret itself."""
         return self.get(key, secret_ref, required=required)
@@ -215,6 +220,15 @@ def _path(value: Any) -> Path:
     if not isinstance(value, str) or not value.startswith("/"):
         raise ValueError("must be an absolute path")
     return Path(value)
+
+
+def _pem(value: Any) -> Path:
+    if not isinstance(value, str) or not value.startswith(("file:", "credential:")):
+        return _path(value)
+    try:
+        return secret_ref(value).path
+    except NotThere as error:
+        raise ValueError("names a credential, which systemd passes only to the service it starts") from error
 
 
 def _url(value: Any, schemes: Sequence[str], plain: Sequence[str], *, insecure: bool) -> SplitResult:

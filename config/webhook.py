@@ -48,7 +48,7 @@ def _webhook(table: Section, driver: Callable[[Any], str]) -> WebhookOptions:
 
 
 def _certificate(table: Section) -> Certificate | None:
-    cert, key = table.file("tls_cert"), table.file("tls_key")
+    cert, key = table.pem("tls_cert"), table.pem("tls_key")
     if (cert is None) != (key is None):
         table.wrong("tls_cert" if cert else "tls_key", "needs tls_cert and tls_key together")
     return Certificate(cert, key) if cert and key else None

@@ -7,13 +7,14 @@ driver can read are kept too, as `frame.refused`: neither lost nor redelivered f
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.contract import Driver
 from drivers.payload import PAYLOAD_BYTES_MAX
 from gateway.core.errors import DecodeError
+from gateway.core.observation import PERCENT
 from gateway.core.reading import (
     Arrival,
     Capture,
@@ -24,6 +25,7 @@ from gateway.core.reading import (
     Origin,
     Sample,
     SampleKind,
+    Signal,
     absent_json,
     capture_of,
     content_key,
@@ -32,6 +34,7 @@ from gateway.core.reading import (
     observations_json,
     time_json,
 )
+from gateway.core.record import check_plain
 from gateway.core.time import Placed, place
 from gateway.metrics import Counts
 
@@ -134,12 +137,14 @@ class Intake:
             yield _refused(arrival, driver, "TooLarge", f"The message is larger than {PAYLOAD_BYTES_MAX} bytes.")
             return
         try:
-            samples = driver.decode(arrival.frame)
-            yield from [
+            drafts = [
                 self._labelled(arrival, driver, sample, index)
-                for index, sample in enumerate(samples)
+                for index, sample in enumerate(driver.decode(arrival.frame))
                 if arrival.only is None or index in arrival.only
             ]
+            for draft in drafts:
+                check_plain(draft.body)  # what has no canonical form would be refused by the store, for ever
+            yield from drafts
         except DecodeError as error:
             yield _refused(arrival, driver, type(error).__name__, str(error))
         except Exception as error:  # noqa: BLE001 -- a driver's bug must not stop the hub nor lose the frame it met
@@ -157,7 +162,7 @@ class Intake:
         return self._reading(arrival, driver, device, sample, index)
 
     def _reading(self, arrival: Arrival, driver: Driver, device: DeviceIdentity, sample: Sample, index: int) -> Draft:
-        heard = arrival.heard
+        heard, sample = arrival.heard, _with_doubt(sample)
         prompt = arrival.prompt and sample.origin is Origin.LIVE
         placed = place(sample.device_time, heard, arrival.clock_pair, self._place.zone, prompt=prompt)
         capture = capture_of(arrival.path, sample)
@@ -187,6 +192,18 @@ class Intake:
             self._counts.add("vitals_readings_total", driver=body["device"]["driver"], transport=body["transport"])
         elif body["name"] == "frame.refused":
             self._counts.add("vitals_frames_refused_total", driver=body["driver"], reason=body["error"]["kind"])
+
+
+def _with_doubt(sample: Sample) -> Sample:
+    """
+    A share above 100 % is no physiology but an impossibility: kept as sent, marked, and no day is counted on it.
+
+    Source: drivers' data sheets; published frames that are whole by their layout show SpO2 of 101 %.
+    """
+    if not any(o.unit == PERCENT and o.value > 100 for o in sample.measured):
+        return sample
+    quality = Signal.CAUTION if sample.quality is Signal.OK else sample.quality
+    return replace(sample, quality=quality, status=(*sample.status, "implausible"))
 
 
 def _common(arrival: Arrival, driver: Driver, device: DeviceIdentity, sample: Sample) -> dict[str, Any]:

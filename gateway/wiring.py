@@ -23,7 +23,7 @@ from drivers.transports.serial_options import SerialOptions
 from drivers.transports.webhook_options import WebhookOptions, by_address
 from gateway import __version__, control, pages
 from gateway.clock import HubClock
-from gateway.core.errors import StoreFull
+from gateway.core.errors import StoreBroken, StoreFull
 from gateway.core.link import LinkState
 from gateway.core.record import canonical
 from gateway.core.time import Clock
@@ -44,6 +44,10 @@ from uploader.options import UploadOptions
 _SETTLE_S = 15.0
 # Retention looks once an hour; it deletes only what the backend accepted.
 _PURGE_S = 3600.0
+_LEDGER_UNREADABLE = (
+    "Who wears which device cannot be read from the damaged store: readings are kept and belong to nobody; "
+    "keep this hub's store for salvage and set up a new one."
+)
 # By then the first upload has brought in what it needs (httpcore, some 6 MiB and as much again of waste).
 _WARM_S = 10.0
 
@@ -89,7 +93,7 @@ async def local_desk(options: Options) -> AsyncIterator[Desk]:
 
 
 async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) -> Desk:
-    registry = Registry.from_ledger(await store.ledger(LEDGER_TYPES))
+    registry = await _registry(store)
     place, counts = Place(options.hub.site, options.hub.zone), Counts()
     qualify = qualifier(registry, profiles(), rules_in_force(), options.hub.zone.key)
     intake = Intake(store.append, drivers.lookup(options.mapped), qualify, place, counts)
@@ -110,6 +114,21 @@ async def _desk(options: Options, store: Store, clock: Clock, *, running: bool) 
     tally = Tally(store, registry, profiles(), uploads=options.upload is not None)
     key = options.upload.sign_key if options.upload else None
     return Desk(store, registry, intake, watched, place, running, tally, options.upload is not None, key)
+
+
+async def _registry(store: Store) -> Registry:
+    """
+    Who wears what, as the ledger says.
+
+    Where a page of the ledger is damaged the hub captures all the same: readings are kept and belong to nobody, which
+    is never wrong and can be mended, and a person is asked for.
+    """
+    try:
+        return Registry.from_ledger(await store.ledger(LEDGER_TYPES))
+    except StoreBroken:
+        store.damage = store.damage or _LEDGER_UNREADABLE
+        log.warning("registry.unreadable")
+        return Registry()
 
 
 async def _listen(options: Options, source: MqttOptions, link: LinkState, desk: Desk) -> None:

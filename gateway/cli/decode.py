@@ -103,7 +103,7 @@ def _wrong_source(driver: Driver, source: str | None) -> str | None:
     known = ", ".join(driver.sources)
     if source is None:
         return f"{driver.name} reads several formats; add --source with one of {known}." * (len(driver.sources) > 1)
-    if source not in driver.sources and len(driver.sources) > 1:
+    if source not in driver.sources:
         return f"{driver.name} does not read a source of that name; it reads {known}."
     return None
 

@@ -135,3 +135,13 @@ def test_any_line_left_out_is_options_or_mistakes(number: int) -> None:
     except ConfigInvalid as error:
         hub_id, found = "", error.mistakes
     assert hub_id == "hub-7" or all(found)
+
+
+def test_a_certificate_may_be_named_as_a_secret_is() -> None:
+    bearer = 'kind = "bearer"\ntoken = "file:/etc/vitals-gateway/token"'
+    mtls = 'kind = "mtls"\ncert = "/etc/hub.pem"\nkey = "file:/etc/hub.key"'
+    options = parse(GOOD.replace(bearer, mtls))
+    assert options.upload is not None
+    assert str(options.upload.auth).count("/etc/hub") == 2
+    named = mistakes_in(GOOD.replace(bearer, mtls.replace("file:/etc/hub.key", "credential:hub.key")))
+    assert "which systemd passes" in named[0]

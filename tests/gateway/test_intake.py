@@ -194,3 +194,30 @@ def test_a_value_without_time_or_number_is_one_event_for_as_long_as_it_repeats()
 def test_whatever_comes_something_plain_is_kept_or_nothing_was_said(payload: bytes) -> None:
     for draft in kept(arrival(payload), arrival(payload, "theengs", topic="x")):
         check_plain(draft.body)
+
+
+def test_a_share_above_a_hundred_percent_is_kept_marked_and_not_counted() -> None:
+    frame = Frame(bytes.fromhex("0065005a00"), source="2A5F")  # SpO2 101 %, pulse 90
+    path: dict[str, Any] = {
+        "heard": FakeClock().now(),
+        "transport": "ble",
+        "source": "x",
+        "device": DeviceIdentity(id="ble:1"),
+    }
+    (draft,) = kept(Arrival(frame=frame, driver="ble-pulse-oximeter", **path))
+    assert [o["value"] for o in draft.body["observations"]] == ["101", "90"]
+    assert draft.body["quality"] == "caution"
+    assert "implausible" in draft.body["status"]
+
+
+def test_a_body_without_canonical_form_is_a_drivers_fault_and_stops_nothing() -> None:
+    def wrong(_frame: Frame) -> tuple[Sample, ...]:
+        technical: Any = (("battery_mv", 1.5),)
+        return (Sample(device=DeviceIdentity(id="x:1"), message_id="1", technical=technical),)
+
+    driver = Driver(
+        name="wrong", version=1, link=Link.MQTT, sources={"payload": wrong}, models=(), reads=(),
+        grade=Grade.D, documented="none", form=Form.TEXT,
+    )  # fmt: skip
+    (draft,) = kept(arrival(b"{}"), drivers=lambda _name: driver)
+    assert draft.body["error"]["kind"] == "DriverFault"
