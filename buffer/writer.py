@@ -113,11 +113,22 @@ class Writer:
 
     def _run(self) -> None:
         while (jobs := self._next_group()) is not None:
-            if jobs:
-                self._commit(jobs)
-            else:
-                self._move_log()
+            try:
+                if jobs:
+                    self._commit(jobs)
+                else:
+                    self._move_log()
+            except Exception as error:  # noqa: BLE001 -- told to these waiters and all later: else they wait for ever
+                self._give_up(jobs, error)
         self._leave()
+
+    def _give_up(self, jobs: list[Job], error: Exception) -> None:
+        """Something failed that no rule of this module foresees: the store takes nothing more, and says so."""
+        self._broken = StoreBroken("The store failed and takes nothing more; see `vitals-gateway doctor`.")
+        self._broken.__cause__ = error
+        log.error("store.broken", exc_info=error)
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to hear
+            self._loop.call_soon_threadsafe(self._answer, jobs, [self._broken] * len(jobs))
 
     def _next_group(self) -> list[Job] | None:
         """What waits, up to the size of a group; nothing where it is quiet, None at the end."""

@@ -131,3 +131,17 @@ def test_a_burst_leaves_a_small_log_when_it_is_quiet(tmp_path: Path) -> None:
             assert stats.bytes_written > 6000 * 300
 
     asyncio.run(run())
+
+
+def test_a_failure_nobody_foresaw_leaves_no_waiter_behind(tmp_path: Path) -> None:
+    def fails(*_: object) -> None:
+        raise OSError
+
+    async def run() -> None:
+        async with opened(tmp_path) as store:
+            store._writer._commit = fails  # type: ignore[method-assign, assignment] # the disk fails where no rule looks
+            for first in (1, 2):
+                with pytest.raises(StoreBroken):
+                    await store.append(drafts(first))
+
+    asyncio.run(asyncio.wait_for(run(), 20))
