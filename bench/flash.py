@@ -51,7 +51,7 @@ async def _spent(store: Store, first: int, count: int, size: int) -> int:
         batch = await store.next_batch(_HUB, size, 10**8)
         assert batch is not None
         await store.settle(batch.batch_id, [Outcome(each, Status.ACCEPTED) for each in batch.ids])
-        await MachineClock().sleep(IDLE_S + 0.3)  # as between two readings at home: the log is moved into the file
+        await MachineClock().sleep(IDLE_S + 0.3)  # as at home: in the quiet the log is moved into the file
     return (_written() - before) // count
 
 
