@@ -38,10 +38,10 @@ def main() -> None:
 async def _measure(folder: Path, count: int) -> None:
     print(f"record                  {len(canonical(body(0))):>8,} bytes")
     async with store_in(folder) as store:
-        print(f"one at a time, quiet    {await _spent(store, 0, count, 1):>8,} bytes written a reading")
-        print(
-            f"in bursts of {_BURST}        {await _spent(store, count, 10 * _BURST, _BURST):>8,} bytes written a reading"
-        )
+        single = await _spent(store, 0, count, 1)
+        burst = await _spent(store, count, 10 * _BURST, _BURST)
+    print(f"one at a time, quiet    {single:>8,} bytes written a reading")
+    print(f"in bursts of {_BURST}        {burst:>8,} bytes written a reading")
 
 
 async def _spent(store: Store, first: int, count: int, size: int) -> int:
