@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from drivers.contract import Driver
 from drivers.payload import PAYLOAD_BYTES_MAX
-from gateway.core.errors import DecodeError
+from gateway.core.errors import BadInput, DecodeError
 from gateway.core.observation import PERCENT
 from gateway.core.reading import (
     Arrival,
@@ -34,7 +34,7 @@ from gateway.core.reading import (
     observations_json,
     time_json,
 )
-from gateway.core.record import check_plain
+from gateway.core.record import canonical
 from gateway.core.time import Placed, place
 from gateway.metrics import Counts
 
@@ -122,7 +122,14 @@ class Intake:
         tally = Tally()
         if not drafts:
             return tally
-        for draft, is_new in zip(drafts, await self._append(drafts), strict=True):
+        try:
+            answers = await self._append(drafts)
+        except BadInput:
+            # A driver made a body that cannot be signed. Nothing of the group was kept: find that frame, and keep it as
+            # what it is, or the broker sends it for ever.
+            drafts = [draft for arrival in arrivals for draft in self._drafts(arrival, examined=True)]
+            answers = await self._append(drafts)
+        for draft, is_new in zip(drafts, answers, strict=True):
             tally.kept += is_new
             tally.known += not is_new
             tally.refused += draft.body.get("name") == "frame.refused"
@@ -131,7 +138,7 @@ class Intake:
                 self.last.note(draft)
         return tally
 
-    def _drafts(self, arrival: Arrival) -> Iterator[Draft]:
+    def _drafts(self, arrival: Arrival, *, examined: bool = False) -> Iterator[Draft]:
         driver = self.driver_named(arrival.driver)
         if len(arrival.frame.payload) > PAYLOAD_BYTES_MAX:
             yield _refused(arrival, driver, "TooLarge", f"The message is larger than {PAYLOAD_BYTES_MAX} bytes.")
@@ -142,8 +149,9 @@ class Intake:
                 for index, sample in enumerate(driver.decode(arrival.frame))
                 if arrival.only is None or index in arrival.only
             ]
-            for draft in drafts:
-                check_plain(draft.body)  # what has no canonical form would be refused by the store, for ever
+            if examined:
+                for draft in drafts:
+                    canonical(draft.body)
             yield from drafts
         except DecodeError as error:
             yield _refused(arrival, driver, type(error).__name__, str(error))

@@ -16,7 +16,7 @@ from drivers.contract import Driver, Form, Grade, Link
 from drivers.payload import PAYLOAD_BYTES_MAX
 from gateway.core.errors import StoreFull
 from gateway.core.reading import Arrival, Capture, DeviceIdentity, Draft, Frame, Sample, SampleKind
-from gateway.core.record import check_plain
+from gateway.core.record import canonical, check_plain
 from gateway.core.time import Placed
 from gateway.intake import Intake, Place
 from gateway.metrics import Counts
@@ -52,6 +52,8 @@ class Kept:
     async def append(self, drafts: Sequence[Draft]) -> list[bool]:
         if self.error:
             raise self.error
+        for draft in drafts:
+            canonical(draft.body)  # as the store's writer does: BadInput, and nothing of the group is kept
         self.drafts += drafts
         return [True] * len(drafts)
 
@@ -210,9 +212,10 @@ def test_a_share_above_a_hundred_percent_is_kept_marked_and_not_counted() -> Non
     assert "implausible" in draft.body["status"]
 
 
-def test_a_body_without_canonical_form_is_a_drivers_fault_and_stops_nothing() -> None:
+@pytest.mark.parametrize("unsigned", [1.5, "\ud800"])
+def test_a_body_without_canonical_form_is_a_drivers_fault_and_stops_nothing(unsigned: Any) -> None:
     def wrong(_frame: Frame) -> tuple[Sample, ...]:
-        technical: Any = (("battery_mv", 1.5),)
+        technical: Any = (("battery_mv", unsigned),)
         return (Sample(device=DeviceIdentity(id="x:1"), message_id="1", technical=technical),)
 
     driver = Driver(
